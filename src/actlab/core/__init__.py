@@ -1,0 +1,1 @@
+"""The vocabulary: spaces, sets, steps and batches, contracts, registry, errors, keys."""

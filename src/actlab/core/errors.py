@@ -1,0 +1,29 @@
+"""Errors that a person reads: one sentence that says what was wrong, where, and what would be right."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ActlabError(Exception):
+    """Base of every error that the command line shows as one sentence, without a traceback."""
+
+
+class UnknownName(ActlabError):
+    """A name that is not registered; the message suggests the nearest one that is."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
+        super().__init__(f"There is no {kind} named {name!r}; {hint}")
+
+
+class SpaceError(ActlabError):
+    """A value, space or code that does not fit where it is used."""
+
+
+class MissingExtra(ActlabError):
+    """An optional dependency is not installed; the message is the command that installs it."""
+
+    def __init__(self, what: str, extra: str):
+        super().__init__(f"{what} needs an optional package: pip install 'actlab[{extra}]'.")

@@ -1,0 +1,86 @@
+"""Names that the command line and Python share: agents, codes, tasks. Imported only when looked up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from actlab.core.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered thing: `target` is the thing itself or `module:attribute`."""
+
+    name: str
+    target: Any
+    summary: str
+
+    def load(self) -> Any:
+        """The thing, imported if need be."""
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+class Registry:
+    """Names of one kind."""
+
+    def __init__(self, kind: str, entries: dict[str, tuple[str, str]] | None = None):
+        self.kind = kind
+        self._entries = {name: Entry(name, *rest) for name, rest in (entries or {}).items()}
+
+    def __iter__(self):
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry.
+
+        Raises:
+            UnknownName: nothing has that name; the message suggests the nearest.
+        """
+        if name not in self._entries:
+            raise UnknownName(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def add(self, name: str, target: Any, summary: str = "") -> None:
+        """Register `target`; an equal name is replaced (so that a module can be reloaded)."""
+        self._entries[name] = Entry(name, target, summary)
+
+    def name_of(self, thing: Any) -> str:
+        """The name under which a class is registered."""
+        for entry in self:
+            if entry.target == f"{thing.__module__}:{thing.__qualname__}" or entry.target is thing:
+                return entry.name
+        raise UnknownName(self.kind, thing.__qualname__, self._entries)
+
+
+AGENTS = Registry(
+    "agent",
+    {
+        "ppo": ("actlab.agents.ppo:PPO", "proximal policy optimisation; every space, with recurrence"),
+        "sac": ("actlab.agents.sac:SAC", "soft actor-critic; continuous, discrete and hybrid spaces"),
+        "dqn": ("actlab.agents.dqn:DQN", "deep Q-learning (double, dueling, n-step); finite spaces"),
+        "random": ("actlab.agents.simple:Random", "uniform over the allowed codes; learns nothing"),
+    },
+)
+
+CODES = Registry(
+    "code",
+    {
+        "identity": ("actlab.actions.identity:Identity", "the native action as it is"),
+        "normalise": ("actlab.actions.affine:Normalise", "every Box mapped onto [-1, 1]"),
+        "bins": ("actlab.actions.bins:Bins", "every coordinate of a Box cut into equal bins"),
+        "coarse-to-fine": ("actlab.actions.coarse_to_fine:CoarseToFine", "bins within bins, coarse level first"),
+        "chunk": ("actlab.actions.chunk:Chunk", "several native actions decided at once"),
+        "flatten": ("actlab.actions.flatten:Flatten", "all digits joined into one Discrete"),
+    },
+)
+
+TASKS = Registry("task")
+
+Factory = Callable[[], Any]

@@ -1,0 +1,1 @@
+"""Experience: the buffer and the views that cut batches out of it."""

@@ -1,0 +1,1 @@
+"""Losses: free functions with the equation in the docstring."""

@@ -1,0 +1,1 @@
+"""Network blocks: one example in, one out; `vmap` batches. Written on Equinox."""

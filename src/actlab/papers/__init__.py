@@ -1,0 +1,1 @@
+"""One file a paper: what it claims, and the study that tests the claim."""

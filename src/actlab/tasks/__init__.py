@@ -1,0 +1,1 @@
+"""Where agents act: tasks in the graph, adapters to published suites, the checker."""
