@@ -1,0 +1,26 @@
+"""What every test runs under: the CPU, no persistent cache, and JAX at its strictest."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # also for the processes that tests start
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_nans", True)  # a test that means to make a NaN says `with jax.debug_nans(False)`
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """A typed random key, the same in every test."""
+    return jax.random.key(0)
+
+
+@pytest.fixture
+def no_key_reuse():
+    """Raise where a random key is consumed twice (slow, so only for the tests that ask for it)."""
+    with jax.debug_key_reuse(True):
+        yield
