@@ -2,14 +2,20 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class ActlabError(Exception):
     """Base of every error that the command line shows as one sentence, without a traceback."""
 
+    exit_code: ClassVar[int] = 1
+    """What a command that ended in this error exits with."""
+
 
 class UnknownName(ActlabError):
     """A name that is not registered; the message suggests the nearest one that is."""
+
+    exit_code = 2
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known = sorted(known)
