@@ -464,7 +464,7 @@ class MultiBinary(Space):
         return np.asarray(value, np.int8)
 
     def from_host(self, value: Any) -> np.ndarray:
-        return np.asarray(value, np.int32)
+        return np.asarray(value, np.int32).reshape(-1)
 
 
 @dataclass(frozen=True, init=False)
@@ -724,8 +724,23 @@ class OneOf(Space):
         return Choice(np.asarray(index, np.int32), values)
 
 
+_NARROW = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
+
+
+def _narrow_box(space: gymnasium.spaces.Box) -> Box:
+    """The Box with numbers of at most four bytes, as on the device; a bound beyond their range becomes its end."""
+    dtype = np.dtype(_NARROW.get(space.dtype.name, space.dtype))
+    low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            low, high = low.astype(dtype), high.astype(dtype)
+    elif dtype.kind in "iu":
+        low, high = (np.clip(bound, np.iinfo(dtype).min, np.iinfo(dtype).max) for bound in (low, high))
+    return Box(low, high, space.shape, dtype)
+
+
 _FROM_GYMNASIUM = {
-    gymnasium.spaces.Box: lambda s: Box(s.low, s.high, s.shape, s.dtype),
+    gymnasium.spaces.Box: _narrow_box,
     gymnasium.spaces.Discrete: lambda s: Discrete(int(s.n)),
     gymnasium.spaces.MultiDiscrete: lambda s: MultiDiscrete(tuple(int(n) for n in np.ravel(s.nvec))),
     gymnasium.spaces.MultiBinary: lambda s: MultiBinary(int(np.prod(s.n))),
