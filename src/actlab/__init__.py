@@ -1,0 +1,71 @@
+"""actlab: the laboratory for action spaces.
+
+    import actlab as al
+
+    task = al.task("Pendulum-v1").with_code(al.codes.Normalise() >> al.codes.Bins(bins=7))
+    run = al.train(al.agents.PPO(), task, steps=100_000, seeds=5)
+
+Every name below is imported when it is first used, so `import actlab` itself costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    __version__: str
+    from actlab import actions as codes
+    from actlab import agents
+    from actlab.actions import constraints
+    from actlab.core import sets, spaces
+    from actlab.core.errors import ActlabError
+    from actlab.tasks import make_task, register_task, task
+    from actlab.training.api import compare, evaluate, load, resume, train
+
+_PLACES = {
+    "ActlabError": "actlab.core.errors:ActlabError",
+    "agents": "actlab.agents",
+    "codes": "actlab.actions",
+    "compare": "actlab.training.api:compare",
+    "constraints": "actlab.actions.constraints",
+    "evaluate": "actlab.training.api:evaluate",
+    "load": "actlab.training.api:load",
+    "make_task": "actlab.tasks:make_task",
+    "register_task": "actlab.tasks:register_task",
+    "resume": "actlab.training.api:resume",
+    "sets": "actlab.core.sets",
+    "spaces": "actlab.core.spaces",
+    "task": "actlab.tasks:task",
+    "train": "actlab.training.api:train",
+}
+
+__all__ = [
+    "ActlabError",
+    "agents",
+    "codes",
+    "compare",
+    "constraints",
+    "evaluate",
+    "load",
+    "make_task",
+    "register_task",
+    "resume",
+    "sets",
+    "spaces",
+    "task",
+    "train",
+]
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("actlab")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'actlab' has no attribute {name!r}")
+    module, _, attribute = _PLACES[name].partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

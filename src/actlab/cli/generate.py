@@ -1,0 +1,76 @@
+"""Write `options.json`: names, summaries and options of all agents, codes and tasks, from the classes themselves.
+
+    python -m actlab.cli.generate          # `make options`
+
+The help of an option is the string below its field.
+"""
+
+import ast
+import dataclasses
+import inspect
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import actlab
+from actlab.core.registry import AGENTS, CODES, TASKS, Entry
+
+PATH = Path(actlab.__file__).with_name("options.json")
+
+
+def field_texts(cls: type) -> dict[str, str]:
+    """The string below each annotated field of a class and its bases, by the field's name."""
+    texts: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("actlab."):
+            body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
+            for field, below in zip(body, body[1:]):
+                if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                    texts[ast.unparse(field.target)] = " ".join(ast.literal_eval(below.value).split())
+    return texts
+
+
+def options_of(cls: type) -> list[dict[str, Any]]:
+    """The fields of an agent or codec that a person may set: plain values, not statistics or spaces."""
+    texts, found = field_texts(cls), []
+    for field in dataclasses.fields(cls):
+        kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+        if not field.init or not set(kind.replace("|", " ").split()) <= {"int", "float", "bool", "str", "None"}:
+            continue
+        required = field.default is dataclasses.MISSING
+        default = None if required else float(field.default) if kind == "float" else field.default
+        text = texts.get(field.name, "")
+        found.append({"name": field.name, "type": kind, "default": default, "required": required, "help": text})
+    return found
+
+
+def item(entry: Entry) -> dict[str, Any]:
+    """One registered class: its summary, the first paragraph of its documentation, its options."""
+    cls = entry.load()
+    module = inspect.getmodule(cls)
+    texts = [inspect.getdoc(cls) or "", (module.__doc__ if module else "") or ""]
+    description = [" ".join(text.split("\n\n")[0].split()) for text in texts]
+    return {"summary": entry.summary, "description": description[1] or description[0], "options": options_of(cls)}
+
+
+def content() -> dict[str, Any]:
+    """What `options.json` has to hold."""
+    import actlab.tasks  # noqa: F401 (its import registers the built-in tasks)
+
+    return {
+        "agent": {entry.name: item(entry) for entry in AGENTS},
+        "code": {entry.name: item(entry) for entry in CODES},
+        "task": {
+            entry.name: {"summary": entry.summary, "description": entry.summary, "options": []} for entry in TASKS
+        },
+    }
+
+
+def text() -> str:
+    """`content` as the file's text."""
+    return json.dumps(content(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(text(), "utf-8")

@@ -1,0 +1,267 @@
+"""From words to options: the commands, their flags, and their help, without importing JAX.
+
+The options of agents come from `options.json`. `train ppo --help` shows those of PPO; elsewhere, and for
+codes, options are part of the word: `ppo:learning_rate=1e-3,epochs=4`.
+"""
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from actlab.cli.catalogue import Item, look_up, table
+from actlab.core.errors import ActlabError, UnknownName
+
+EXAMPLES = """\
+examples:
+  actlab demo
+  actlab train ppo --task CartPole-v1 --steps 200k
+  actlab compare sac dqn --task Pendulum-v1 --code normalise --code normalise+bins:bins=7 --seeds 5 --steps 20k
+  actlab report runs/NAME --out report.html
+
+Agents are written ppo or ppo:learning_rate=1e-3,epochs=4; codes normalise+coarse-to-fine:levels=2,bins=7.
+`actlab COMMAND --help` shows the flags of a command.
+"""
+
+
+class UsageError(ActlabError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence, and which never guesses at shortened flags."""
+
+    def __init__(self, **settings: Any):
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{_sentence(message)} See: {self.prog} --help")
+
+
+def _sentence(message: str) -> str:
+    message = message.replace("the following arguments are required: ", "missing: ").replace("argument ", "", 1)
+    return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?")) else ".")
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+
+def count(text: str) -> int:
+    """A whole number of things: `20000`, `20_000`, `20k`, `1.5M`, `2e4`."""
+    match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)([kKM]?)", text)
+    number = float(match[1].replace("_", "")) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[match[2]] if match else 0.0
+    if number < 1 or number != int(number):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, such as 20000, 20k or 1.5M; received {text!r}")
+    return int(number)
+
+
+def seed(text: str) -> int:
+    """A seed: 0 or more."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"expected a seed, 0 or more; received {text!r}")
+    return int(text)
+
+
+def device(text: str) -> str:
+    """`cpu`, `gpu` or the number of an accelerator."""
+    if text not in ("cpu", "gpu") and not re.fullmatch(r"[0-9]{1,3}", text):
+        raise argparse.ArgumentTypeError(f"expected cpu, gpu or the number of an accelerator; received {text!r}")
+    return text
+
+
+def _known(kind: str, separator: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        for part in text.split(separator):
+            look_up(kind, part.partition(":")[0])
+        return text
+
+    check.__name__ = kind
+    return check
+
+
+agent = _known("agent", "\0")  # one agent is one word: nothing separates
+code = _known("code", "+")
+
+
+# --- commands ----------------------------------------------------------------------------------------
+
+
+def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
+    """The parser.
+
+    Args:
+        words: the command line, in which the agent of `train` is looked for.
+        completion: for the completion script: names as choices, and the options of every agent.
+    """
+    top = Parser(
+        prog="actlab",
+        description="The laboratory for action spaces: choose how actions are represented, train, compare.",
+        epilog=EXAMPLES,
+    )
+    top.add_argument("--version", action="store_true", help="show the version and exit")
+    commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, run: str, text: str, note: str = "", **settings: Any) -> Parser:
+        parser = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.{note}", **settings)
+        parser.set_defaults(run=run)
+        return parser
+
+    def choices(action: argparse.Action, kind: str) -> None:
+        if completion:
+            action.choices = sorted(table(kind))
+            action.type = None
+
+    train = command("train", "train", "train one agent on one task")
+    choices(train.add_argument("agent", type=agent, metavar="AGENT", help="for example ppo; `actlab agents` lists"), "agent")
+    _task(train, choices)
+    choices(train.add_argument("--code", type=code, metavar="CODE", help="how actions are represented"), "code")
+    train.add_argument("--steps", type=count, metavar="N", default=100_000, help="native environment steps (100k)")
+    _seeds(train, 1)
+    _measured(train)
+    train.add_argument("--sink", action="append", choices=("tensorboard", "wandb"), help="write metrics there too")
+    _output(train, "run")
+    _device(train)
+    shown = list(table("agent").values()) if completion else _agents_in(words)
+    _agent_options(train, shown, hidden=completion)
+
+    compare = command("compare", "compare", "compare agents and action codes over seeds, and say what may be concluded")
+    choices(compare.add_argument("agents", nargs="+", type=agent, metavar="AGENT", help="one or more agents"), "agent")
+    _task(compare, choices, several=True)
+    choices(
+        compare.add_argument("--code", action="append", type=code, metavar="CODE", help="an action code; give it again for more"),
+        "code",
+    )
+    compare.add_argument("--steps", type=count, metavar="N", default=20_000, help="native environment steps of a run (20k)")
+    _seeds(compare, 5)
+    _measured(compare)
+    compare.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    compare.add_argument("--question", metavar="TEXT", help="what is asked, as the report's title")
+    _output(compare, "study")
+    _device(compare)
+
+    evaluate = command("evaluate", "evaluate", "evaluate a trained run on fresh episodes")
+    evaluate.add_argument("folder", metavar="RUN", help="the folder of a run")
+    choices(evaluate.add_argument("--task", metavar="ID", help="another task with the same spaces"), "task")
+    evaluate.add_argument("--episodes", type=count, metavar="N", default=100, help="episodes (100)")
+    evaluate.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
+    _device(evaluate)
+
+    resume = command("resume", "resume", "go on with a run or a study that was stopped")
+    resume.add_argument("folder", metavar="FOLDER", help="the folder of a run or a study")
+    _device(resume)
+
+    report = command("report", "report", "write the report of a study as one HTML page")
+    report.add_argument("folder", metavar="STUDY", help="the folder of a study")
+    report.add_argument("--out", metavar="FILE", help="where to (report.html in the study's folder)")
+
+    tasks = command("tasks", "tasks", "list tasks; show or check one", usage="actlab tasks [NAME | check ID] [flags]")
+    choices(tasks.add_argument("words", nargs="*", metavar="NAME", help="a task to show; or `check ID`"), "task")
+
+    for kind in ("agent", "code"):
+        listing = command(f"{kind}s", "catalogue", f"list {kind}s; show one with its options")
+        choices(listing.add_argument("name", nargs="?", metavar="NAME", help=f"the {kind} to show"), kind)
+        listing.set_defaults(kind=kind)
+
+    runs = command("runs", "runs", "list runs and studies, or remove some")
+    runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
+    runs.add_argument("folders", nargs="*", metavar="FOLDER", help="what to remove; or where to list from (runs)")
+
+    script = command("completion", "completion", "print the script that lets a shell complete `actlab`", COMPLETION_NOTE)
+    script.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="bash|zsh|fish", help="the shell")
+
+    demo = command("demo", "demo", "one task, several action codes, five seeds, one figure; under a minute")
+    _output(demo, "study")
+    _device(demo)
+
+    for parser in commands.choices.values():
+        shared = parser.add_argument_group("output")
+        shared.add_argument("--json", action="store_true", help="print the result as JSON")
+        shared.add_argument("--quiet", action="store_true", help="no progress")
+        shared.add_argument("--debug", action="store_true", help="show where an error came from")
+    return top
+
+
+COMPLETION_NOTE = " Bash, for example: actlab completion bash > ~/.local/share/bash-completion/completions/actlab"
+
+
+def _task(parser: Parser, choices: Callable, several: bool = False) -> None:
+    text = "a task's name, a Gymnasium id, or module:Id-v0" + ("; give it again for more" if several else "")
+    action = "append" if several else "store"
+    choices(parser.add_argument("--task", required=True, action=action, metavar="ID", help=text), "task")
+
+
+def _seeds(parser: Parser, default: int) -> None:
+    parser.add_argument("--seed", type=seed, metavar="S", default=0, help="the first seed (0)")
+    parser.add_argument("--seeds", type=count, metavar="N", default=default, help=f"how many seeds ({default})")
+
+
+def _measured(parser: Parser) -> None:
+    parser.add_argument("--evaluations", type=count, metavar="N", default=10, help="evaluations along a run (10)")
+    parser.add_argument("--episodes", type=count, metavar="N", default=20, help="episodes of one evaluation (20)")
+
+
+def _output(parser: Parser, what: str) -> None:
+    parser.add_argument("--out", metavar="DIR", help=f"folder of the {what} (default: a new one under runs/)")
+
+
+def _device(parser: Parser) -> None:
+    parser.add_argument("--device", type=device, metavar="cpu|gpu|N", help="where to compute (what JAX finds)")
+
+
+def _agents_in(words: Sequence[str]) -> list[Item]:
+    """The agent that `train` is asked for, if one of the words is one."""
+    names = [word.partition(":")[0] for word in words[1:] if words[0] == "train"]
+    return [table("agent")[name] for name in names if name in table("agent")][:1]
+
+
+def _agent_options(train: Parser, items: Sequence[Item], hidden: bool) -> None:
+    if not items:
+        train.epilog = "The options of an agent: actlab train AGENT --help"
+    given = {flag for action in train._actions for flag in action.option_strings}
+    for item in items:
+        group = train.add_argument_group(f"options of {item.name}")
+        for option in item.options:
+            if option.flag in given:
+                if hidden:
+                    continue
+                raise AssertionError(f"{item.name} has an option {option.name!r}, which is a flag of `train`.")
+            given.add(option.flag)
+            text = f"{option.help} (default: {option.shown})".replace("%", "%%")
+            group.add_argument(option.flag, dest=f"agent.{option.name}", metavar=option.type.upper(), help=text)
+
+
+# --- parsing -----------------------------------------------------------------------------------------
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line; `options.run` names the function that does it.
+
+    Raises:
+        UsageError: a flag is unknown, missing or has a wrong value.
+        UnknownName: a command, agent or code is unknown.
+        SystemExit: help was asked for, and printed.
+    """
+    parser = build(words)
+    commands = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        raise UnknownName("command", words[0], commands)
+    options, unknown = parser.parse_known_args(words)
+    if options.version:
+        options.run = "version"
+    elif options.command is None:
+        parser.print_help()
+        raise SystemExit(0)
+    elif unknown:
+        raise UsageError(_unknown_flag(unknown[0].partition("=")[0], commands[options.command]))
+    return options
+
+
+def _unknown_flag(word: str, parser: argparse.ArgumentParser) -> str:
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"see: {parser.prog} --help"
+    return f"`{parser.prog}` does not know {word!r}; {hint}"

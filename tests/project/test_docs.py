@@ -1,0 +1,93 @@
+"""The README and the documentation: every block runs, and the pages build, strictly and offline.
+
+The blocks of one page share a namespace and a folder, in order. In an `sh` block, lines that start with
+`actlab` run in this process; other commands must be listed in `ELSEWHERE`. A block with an HTML comment
+`<!-- not run: reason -->` above it is skipped, and the skips are listed in `NOT_RUN`, so that none slips in.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from actlab.cli import main
+
+from tests.project.blocks import Block, blocks_of
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES.remove(ROOT / "docs" / "design.md")  # the plan: it also shows what does not exist yet
+ELSEWHERE = ("make", "pip", "git", "cd")
+"""Commands in `sh` blocks that other tests, or the test run itself, stand for."""
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))  # a page may write a module and use it
+    namespace = {"__name__": "__main__"}
+    for block in blocks_of(page):
+        if not block.reason:
+            run_python(block, namespace) if block.language == "python" else run_sh(block)
+
+
+def run_python(block: Block, namespace: dict) -> None:
+    title = re.match(r"# file: (\S+\.py)\n", block.code)
+    if title:
+        Path(title[1]).write_text(block.code)
+    code = "\n" * (block.line - 1) + block.code  # so that a traceback shows the line of the page
+    exec(compile(code, str(block.page), "exec"), namespace)
+
+
+def run_sh(block: Block) -> None:
+    lines = block.code.replace("\\\n", " ").splitlines()
+    for offset, line in enumerate(lines):
+        words = shlex.split(line, comments=True)
+        if not words or words[0] in ELSEWHERE:
+            continue
+        assert words[0] == "actlab", f"{block.page}:{block.line + offset}: only `actlab` runs in documentation"
+        code = main([*words[1:], "--quiet"])
+        assert code == 0, f"{block.page}:{block.line + offset}: {line!r} ended with {code}"
+
+
+def test_blocks_that_do_not_run_are_listed():
+    assert {(name(b.page), b.reason) for page in PAGES for b in blocks_of(page) if b.reason} == NOT_RUN
+
+
+NOT_RUN: set[tuple[str, str]] = set()
+
+
+def test_a_block_that_is_not_understood_is_noticed(tmp_path: Path):
+    page = tmp_path / "page.md"
+    page.write_text("```python title\nx = 1\n```\n")
+    with pytest.raises(AssertionError, match="1 blocks begin, 0 are understood"):
+        blocks_of(page)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built documentation."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_pages_build_strictly(site: Path):
+    built = {str(path.relative_to(site)) for path in site.rglob("*.html")}
+    expected = {name(page).removeprefix("docs/").replace(".md", ".html") for page in PAGES if "docs" in page.parts}
+    assert expected <= built
+
+
+def test_the_pages_load_nothing_from_elsewhere(site: Path):
+    loaded = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["']?((?:https?:)?//[^"'\s>]+)""")
+    for page in site.rglob("*.html"):
+        outside = [url for url in loaded.findall(page.read_text("utf-8")) if 'rel="canonical"' not in url]
+        assert not outside, f"{page.name} loads {outside}"
