@@ -75,13 +75,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("algorithms", nargs="+", choices=sorted(BUDGET))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="first seed, to share the seeds among processes")
     parser.add_argument("--task", default="HalfCheetah-v5")
     parser.add_argument("--steps", type=int, help="instead of the budget fixed above (for a trial only)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/peers"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.seeds):
         for algorithm in options.algorithms:
             cell(algorithm, seed, options.task, options.steps or BUDGET[algorithm], options.out, options.threads)
 

@@ -8,20 +8,36 @@ Axis letters: T time in native steps, D digits, H length of a chunk.
 """
 
 import abc
+from collections.abc import Sequence
 from functools import singledispatch
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from actlab.core import sets, spaces
 from actlab.core.errors import SpaceError
+from actlab.core.keys import fold
 from actlab.core.sets import Allowed, Cells, Interval, Mask
 from actlab.core.spaces import Choice, Space
 from actlab.core.steps import TimeStep
 
 Tree = Any
+
+
+class Episode(NamedTuple):
+    """A recorded episode, as `encode` takes it."""
+
+    native: Tree
+    """Actions as executed, `[T, ...]`."""
+    step: TimeStep | None = None
+    """The steps they were taken in, `[T, ...]`, for codecs that depend on the state."""
+
+
+Episodes = Sequence[Episode]
 
 
 class Codec(eqx.Module):
@@ -42,9 +58,16 @@ class Codec(eqx.Module):
         """Most native steps that one code lasts."""
         return 1
 
+    @property
+    def shortest(self) -> int:
+        """Fewest native steps that one code lasts, unless the episode ends."""
+        return self.length
+
     @abc.abstractmethod
-    def fit(self, native: Space, episodes: Any = None) -> Self:
+    def fit(self, native: Space, episodes: Episodes | None = None) -> "Codec":
         """Bind the spaces and measure statistics.
+
+        Over a compound space, a codec for one kind of leaf returns a product of itself.
 
         Raises:
             SpaceError: the native space does not fit, or statistics are needed and no episodes are given.
@@ -56,7 +79,8 @@ class Codec(eqx.Module):
 
         Args:
             native: actions `[T, ...]`.
-            step: the steps they were taken in, `[T, ...]`, for codecs that depend on the state.
+            step: the steps they were taken in, `[T, ...]`, for codecs that depend on the state. Its
+                `allowed` is never read: what was recorded is encoded, legal or not.
 
         Returns:
             codes `[T, ...]` and `valid` bool `[T]` (False where the episode is too short for a full code).
@@ -64,7 +88,14 @@ class Codec(eqx.Module):
 
     @abc.abstractmethod
     def decode(self, code: Tree, step: TimeStep | None, i: Array, key: Array | None) -> Tree:
-        """Causal: the i-th native action of `code`, given the step where it is taken."""
+        """Causal: the i-th native action of `code`, given the step where it is taken.
+
+        Args:
+            code: a value of the code space.
+            step: its `allowed` is a set over this codec's `native`; None where nothing is known.
+            i: int `[]`: native steps since the code began.
+            key: for codecs that decode at random; None asks for the most likely action.
+        """
 
     @abc.abstractmethod
     def image(self, cell: Allowed) -> Allowed:
@@ -113,20 +144,32 @@ class Chain(Codec):
     def length(self) -> int:
         return self.outer.length * self.inner.length
 
-    def fit(self, native: Space, episodes: Any = None) -> "Chain":
+    @property
+    def shortest(self) -> int:
+        return self.outer.shortest * self.inner.shortest
+
+    def fit(self, native: Space, episodes: Episodes | None = None) -> "Chain":
         if self.outer.length > 1 and self.inner.length > 1:
             raise SpaceError("A chunk of chunks is one chunk: chain only one codec that lasts several steps.")
         outer = self.outer.fit(native, episodes)
-        return Chain(outer, self.inner.fit(outer.code, episodes))
+        assert outer.code is not None
+        middle = None if episodes is None else [_encoded(outer, episode) for episode in episodes]
+        return Chain(outer, self.inner.fit(outer.code, middle))
 
     def encode(self, native: Tree, step: TimeStep | None = None) -> tuple[Tree, Array]:
         middle, valid = self.outer.encode(native, step)
-        code, also = self.inner.encode(middle, step)
+        code, also = self.inner.encode(middle, None if step is None else step._replace(allowed=None))
         return code, valid & also
 
     def decode(self, code: Tree, step: TimeStep | None, i: Array, key: Array | None) -> Tree:
-        middle = self.inner.decode(code, step, i // self.outer.length, key)
-        return self.outer.decode(middle, step, i % self.outer.length, key)
+        # two consumers of randomness, two streams
+        keys = (None, None) if key is None else (fold(key, "inner"), fold(key, "outer"))
+        middle = self.inner.decode(code, self._inside(step), i // self.outer.length, keys[0])
+        return self.outer.decode(middle, step, i % self.outer.length, keys[1])
+
+    def _inside(self, step: TimeStep | None) -> TimeStep | None:
+        """The step as the inner codec sees it: its set is over the space between the two."""
+        return None if step is None else step._replace(allowed=self.outer.restrict(step.allowed))
 
     def image(self, cell: Allowed) -> Allowed:
         return self.outer.image(self.inner.image(cell))
@@ -135,9 +178,18 @@ class Chain(Codec):
         return self.inner.restrict(self.outer.restrict(allowed))
 
     def finished(self, code: Tree, step: TimeStep | None, i: Array) -> Array:
-        middle = self.inner.decode(code, step, i // self.outer.length, None)
+        inside = self._inside(step)
+        middle = self.inner.decode(code, inside, i // self.outer.length, None)
         outer = self.outer.finished(middle, step, i % self.outer.length)
-        return outer & self.inner.finished(code, step, i // self.outer.length)
+        return outer & self.inner.finished(code, inside, i // self.outer.length)
+
+
+def _encoded(codec: Codec, episode: Episode) -> Episode:
+    """The episode in the codec's own terms: the codes that are whole, and the steps where they begin."""
+    code, valid = codec.encode(*episode)
+    step = None if episode.step is None else episode.step._replace(allowed=None)
+    rows = np.asarray(valid)
+    return Episode(*jax.tree.map(lambda leaf: leaf[rows], (code, step)))
 
 
 @singledispatch
@@ -158,13 +210,13 @@ def _(space: spaces.Discrete, value: Array, known: Array) -> Mask:
 
 @cell_of.register
 def _(space: spaces.MultiDiscrete, value: Array, known: Array) -> Mask:
-    hot = jnp.arange(space.categories) == value[:, None]
+    hot = jnp.arange(space.categories)[None, :] == value[:, None]
     return Mask(space.digits & (~known[:, None] | hot))
 
 
 @cell_of.register
 def _(space: spaces.MultiBinary, value: Array, known: Array) -> Mask:
-    return Mask(~known[:, None] | (jnp.arange(2) == value[:, None]))
+    return Mask(~known[:, None] | (jnp.arange(2)[None, :] == value[:, None]))
 
 
 @cell_of.register
@@ -190,4 +242,7 @@ def next_mask(allowed: Allowed, codec: Codec, prefix: Array, digits: Array | int
     """
     space: Any = codec.code
     known = jnp.arange(len(prefix)) < digits if jnp.ndim(prefix) else space.known(False)
-    return sets.next_mask(codec.restrict(allowed), prefix, known, jnp.asarray(digits), space.categories)
+    legal = codec.restrict(allowed)
+    if legal is None:  # digits of a MultiDiscrete may have fewer than K categories
+        legal = cell_of(space, space.zeros(), space.known(False))
+    return sets.next_mask(legal, prefix, known, jnp.asarray(digits), space.categories)

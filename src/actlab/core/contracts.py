@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from actlab.core.codec import Codec
@@ -97,10 +98,10 @@ class TaskSpec:
 
 
 def episode_score(episode: Batch) -> Mapping[str, Array]:
-    """The default score of one episode `[T]`: undiscounted return, native length, constraint violations."""
+    """The default score of one episode `[T]`: undiscounted return and length in native steps."""
     return {
-        "return": (episode.next.reward * episode.valid).sum(),
-        "length": (episode.next.elapsed * episode.valid).sum(),
+        "return": jnp.sum(jnp.where(episode.valid, episode.next.reward, 0.0)),
+        "length": jnp.sum(jnp.where(episode.valid, episode.next.elapsed, 0)),
     }
 
 

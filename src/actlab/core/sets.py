@@ -163,18 +163,19 @@ def _(allowed: Mask, cell: Mask) -> Array:
 
 @meets.register
 def _(allowed: Interval, cell: Interval) -> Array:
-    return jnp.all((allowed.low <= cell.high) & (cell.low <= allowed.high) & (allowed.low <= allowed.high))
+    overlap = (allowed.low <= cell.high) & (cell.low <= allowed.high)
+    return jnp.all(overlap & (allowed.low <= allowed.high) & (cell.low <= cell.high))
 
 
 @meets.register
 def _(allowed: Automaton, cell: Mask) -> Array:
-    nodes = jnp.arange(allowed.next.shape[0])
+    nodes, size = allowed.next.shape
 
     def spread(reached: Array, digits: Array) -> tuple[Array, None]:
-        target = jnp.where(reached[:, None] & digits[None, :], allowed.next, -1)
-        return jnp.any(target[None] == nodes[:, None, None], axis=(1, 2)), None
+        target = jnp.where(reached[:, None] & digits[None, :] & (allowed.next >= 0), allowed.next, nodes)
+        return jnp.zeros((nodes,), bool).at[target.ravel()].set(True, mode="drop"), None
 
-    reached, _ = jax.lax.scan(spread, nodes == allowed.start, cell.mask[:, : allowed.next.shape[1]])
+    reached, _ = jax.lax.scan(spread, jnp.arange(nodes) == allowed.start, jnp.asarray(cell.mask)[:, :size])
     return jnp.any(reached)
 
 
@@ -237,6 +238,12 @@ def _(allowed: Linear) -> Any:
 
 
 @possible.register
+def _(allowed: Cells) -> Array:
+    code = allowed.codec.code
+    return meets(allowed.allowed, allowed.codec.cell(code.zeros(), code.known(False)))
+
+
+@possible.register
 def _(allowed: tuple) -> Array:
     return jnp.all(jnp.stack([jnp.asarray(possible(part)) for part in allowed]))
 
@@ -287,7 +294,7 @@ def _(allowed: Automaton, code: Array, known: Array, digit: Array, size: int) ->
 
     def legal(value: Array) -> Array:
         decided, word = known.at[digit].set(True), code.at[digit].set(value)
-        return meets(allowed, Mask(~decided[:, None] | (word[:, None] == jnp.arange(width))))
+        return meets(allowed, Mask(~decided[:, None] | (word[:, None] == jnp.arange(width)[None, :])))
 
     return jax.vmap(legal)(jnp.arange(size))
 
@@ -322,7 +329,8 @@ def _(allowed: Cells, code: Array, known: Array, digit: Array, size: int) -> Arr
 def sample(allowed: Allowed, space: Space, key: Array) -> Value:
     """A random value of `space` in the set, every one with positive probability.
 
-    Uniform for a Mask and an Interval; for an Automaton, a Linear set and Cells it is drawn digit by
+    Uniform for a Mask and an Interval (half-normal from the finite end, or normal, where an Interval is
+    unbounded); for an Automaton, a Linear set and Cells it is drawn digit by
     digit, uniformly over the legal next digits (so not uniform over whole words).
     """
     raise SpaceError(f"{type(allowed).__name__} is not a set of actions.")
@@ -340,8 +348,14 @@ def _(allowed: Mask, space: Space, key: Array) -> Array:
 
 @sample.register
 def _(allowed: Interval, space: Space, key: Array) -> Array:
-    unit = jax.random.uniform(key, jnp.shape(allowed.low))
-    return jnp.clip(allowed.low + unit * (allowed.high - allowed.low), allowed.low, allowed.high)
+    low, high = jnp.asarray(allowed.low), jnp.asarray(allowed.high)
+    finite_low, finite_high = jnp.isfinite(low), jnp.isfinite(high)
+    bounded = finite_low & finite_high
+    unit = jax.random.uniform(fold(key, "uniform"), low.shape, low.dtype)
+    uniform = low + unit * jnp.where(bounded, high - jnp.where(bounded, low, 0.0), 0.0)
+    normal = jax.random.normal(fold(key, "normal"), low.shape, low.dtype)
+    tail = jnp.where(finite_low, low + jnp.abs(normal), jnp.where(finite_high, high - jnp.abs(normal), normal))
+    return jnp.where(bounded, jnp.clip(uniform, low, high), tail)
 
 
 @sample.register(Automaton)
@@ -412,7 +426,8 @@ def _(allowed: None, value: Value) -> Value:
 
 @project.register
 def _(allowed: Mask, value: Array) -> Array:
-    distance = jnp.abs(jnp.arange(allowed.mask.shape[-1]) - jnp.expand_dims(value, -1))
+    categories = jnp.broadcast_to(jnp.arange(allowed.mask.shape[-1], dtype=jnp.int32), allowed.mask.shape)
+    distance = jnp.abs(categories - jnp.expand_dims(jnp.asarray(value), -1))
     return jnp.argmin(jnp.where(allowed.mask, distance, jnp.iinfo(jnp.int32).max), axis=-1).astype(jnp.int32)
 
 
@@ -427,7 +442,8 @@ def _(allowed: Automaton, value: Array) -> Array:
     far = jnp.asarray(value.shape[0] + 1, jnp.int32)
 
     def backward(cost: Array, digit: Array) -> tuple[Array, Array]:
-        step = jnp.where(allowed.next >= 0, cost[allowed.next], far) + (jnp.arange(size) != digit).astype(jnp.int32)
+        change = (jnp.arange(size) != digit).astype(jnp.int32)[None, :]
+        step = jnp.minimum(jnp.where(allowed.next >= 0, cost[allowed.next], far) + change, far)
         return jnp.min(step, axis=1), jnp.argmin(step, axis=1).astype(jnp.int32)
 
     _, best = jax.lax.scan(backward, jnp.zeros((nodes,), jnp.int32), value, reverse=True)

@@ -1,0 +1,314 @@
+"""What a person calls: train, resume, evaluate, compare, load. The command line is a thin skin over these."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from actlab.actions.parse import code_text, parse_code
+from actlab.core.codec import Codec
+from actlab.core.contracts import Task
+from actlab.core.errors import ActlabError
+from actlab.core.keys import fold
+from actlab.core.registry import AGENTS
+from actlab.core.studies import Cell, Study
+from actlab.tasks.catalogue import task as find_task
+from actlab.training.checkpoint import load_tree, save_tree, write_json
+from actlab.training.compilation import enable_compilation_cache
+from actlab.training.loop import Settings, make_driver
+from actlab.training.loop import train as train_loop
+from actlab.training.plain import from_plain, to_plain
+from actlab.training.progress import Progress
+from actlab.training.runs import (
+    Run,
+    describe,
+    locked,
+    make_agent,
+    read_run,
+    slug,
+    versions,
+    write_config,
+)
+
+LEARNER = "learner.safetensors"
+RUNS = Path("runs")
+
+
+# --- training ----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=8)
+def _driver(task: str, code: str, agent: str, static: str) -> Any:
+    """One driver for all seeds (and all values of traced options) of an arm: they share its compilation."""
+    bound = find_task(task).with_code(parse_code(code))
+    return make_driver(bound, make_agent(agent, json.loads(static)))
+
+
+def _driver_of(config: Mapping[str, Any]) -> Any:
+    static = {name: value for name, value in config["options"].items() if not isinstance(value, float)}
+    return _driver(config["task"], config["code"], config["agent"], json.dumps(static, sort_keys=True))
+
+
+def _train_into(
+    folder: Path, agent: Any, task: Task, settings: Settings, seed: int, driver: Any, quiet: bool
+) -> dict[str, Any]:
+    """Train one seed into its folder; goes on where a checkpoint is. Returns what `result.json` holds."""
+    label = f"{task.spec.name} {AGENTS.name_of(type(agent))} {code_text(task.spec.codec)} seed {seed}"
+    with Progress(settings.steps, label, quiet) as progress:
+        outcome = train_loop(agent, task, settings, seed, folder, driver=driver, progress=progress)
+    if agent.compiled:
+        save_tree(folder / LEARNER, outcome.learner, {})
+    else:
+        write_json(folder / "learner.json", to_plain(outcome.learner))
+    timing = {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
+    write_json(folder / "timing.json", timing)
+    return {"steps": outcome.steps, **timing}
+
+
+def _settings(config: Mapping[str, Any]) -> Settings:
+    names = ("steps", "evaluations", "episodes")
+    return Settings(**{name: config[name] for name in names}, sinks=tuple(config.get("sinks", ())))
+
+
+def train_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool) -> dict[str, Any]:
+    """Cell: train one seed of one arm. Its parameters are the run's configuration."""
+    config = {**cell.parameters, "seed": cell.seed}
+    write_config(folder, config)
+    driver = _driver_of(config)
+    agent = make_agent(config["agent"], config["options"])
+    return _train_into(folder, agent, driver.task, _settings(config), cell.seed, driver, quiet)
+
+
+def train(
+    agent: Any,
+    task: Task | str,
+    steps: int,
+    *,
+    seed: int = 0,
+    seeds: int | None = None,
+    out: str | Path | None = None,
+    evaluations: int = 10,
+    episodes: int = 20,
+    sinks: Sequence[str] = (),
+    quiet: bool = False,
+) -> Run | list[Run]:
+    """Train an agent; goes on where an earlier call was interrupted, and does nothing where it is finished.
+
+    Args:
+        agent: an agent of `actlab.agents`, or your own `Learner`.
+        task: a task, or the name of one.
+        steps: budget in native environment steps.
+        seed: of the first run.
+        seeds: number of runs (seeds `seed`, `seed + 1`, ...); None is one run, returned by itself.
+        out: folder of the run (of several: their parent); default under `runs/`.
+        evaluations: evaluations along the way, evenly spaced.
+        episodes: episodes of one evaluation.
+        sinks: "tensorboard", "wandb".
+        quiet: no progress bar.
+
+    Returns:
+        The run, or a list of runs where `seeds` is given.
+
+    Raises:
+        ActlabError: the agent does not fit the task's code, or a folder holds another run.
+    """
+    enable_compilation_cache()
+    task = find_task(task) if isinstance(task, str) else task
+    if steps < 1:
+        raise ActlabError(f"The budget must be at least one step; received {steps}.")
+    driver = make_driver(task, agent)
+    described = describe(agent, task)
+    runs = []
+    for number in range(seed, seed + (seeds or 1)):
+        config = {
+            **described,
+            "steps": steps,
+            "evaluations": evaluations,
+            "episodes": episodes,
+            "sinks": list(sinks),
+        }
+        cell = Cell("actlab.training.api:train_cell", {k: v for k, v in config.items() if k != "sinks"}, number)
+        name = f"{slug(task.spec.name, described['agent'], described['code'], f's{number}')}-{cell.address[:8]}"
+        folder = RUNS / name if out is None else Path(out) if seeds is None else Path(out) / f"seed-{number}"
+        with locked(folder):
+            write_config(folder, {**config, "seed": number})
+            if not (folder / "result.json").exists():
+                settings = _settings(config)
+                result = _train_into(folder, agent, task, settings, number, driver, quiet)
+                write_json(folder / "result.json", result)
+        runs.append(read_run(folder, task))
+    return runs[0] if seeds is None else runs
+
+
+def resume(folder: str | Path, *, task: Task | None = None, quiet: bool = False) -> Run:
+    """Go on with an interrupted run; the result is bit-equal to a run that was not interrupted.
+
+    Raises:
+        ActlabError: the folder holds no run, or its checkpoint is damaged.
+    """
+    enable_compilation_cache()
+    run = read_run(folder, task)
+    if not run.finished:
+        with locked(run.folder):
+            driver = make_driver(run.task, run.agent)
+            result = _train_into(run.folder, run.agent, run.task, _settings(run.config), run.seed, driver, quiet)
+            write_json(run.folder / "result.json", result)
+    return run
+
+
+# --- evaluation --------------------------------------------------------------------------------------
+
+
+def load(folder: str | Path, task: Task | None = None) -> Run:
+    """A run folder, opened: its agent, task, configuration and (by `learner_of`) weights."""
+    return read_run(folder, task)
+
+
+def learner_of(run: Run) -> Any:
+    """The trained state of a finished run.
+
+    Raises:
+        ActlabError: the run is not finished, or its file is damaged.
+    """
+    if not run.finished:
+        raise ActlabError(f"{run.folder} is not finished; go on with: actlab resume {run.folder}")
+    if not run.agent.compiled:
+        return from_plain(json.loads((run.folder / "learner.json").read_text()))
+    template = jax.jit(lambda agent, key: agent.init(run.task.spec, key))(run.agent, jax.random.key(0))
+    return load_tree(run.folder / LEARNER, template)[0]
+
+
+def evaluate(
+    policy: Run | str | Path | Any, task: Task | str | None = None, *, episodes: int = 100, seed: int = 0
+) -> dict[str, dict[str, list[float]]]:
+    """Play whole episodes and score them; episode i depends on (seed, i) alone, never on the training.
+
+    Args:
+        policy: a run, a run's folder, or a `Policy` without state (an oracle, a scripted or random policy).
+        task: another task than the run's; needed for a bare policy.
+
+    Returns:
+        score -> {"deterministic": [one number an episode], "stochastic": [...]}.
+    """
+    enable_compilation_cache()
+    task = find_task(task) if isinstance(task, str) else task
+    if isinstance(policy, str | Path):
+        policy = read_run(policy)
+    if isinstance(policy, Run):
+        agent, state, task = policy.agent, learner_of(policy), task or policy.task
+    elif task is None:
+        raise ActlabError("To evaluate a bare policy, name the task: evaluate(policy, task).")
+    else:
+        agent, state = policy, policy.init(task.spec, jax.random.key(seed))
+    return _evaluate(make_driver(task, agent), agent, state, episodes, seed)
+
+
+def _evaluate(driver: Any, agent: Any, state: Any, episodes: int, seed: int) -> dict[str, dict[str, list[float]]]:
+    key = fold(jax.random.key(seed), "final evaluation")
+    scores: dict[str, dict[str, list[float]]] = {}
+    for name, explore in (("deterministic", False), ("stochastic", True)):
+        for score, values in driver.evaluate(agent, state, key, episodes, explore).items():
+            scores.setdefault(score, {})[name] = np.asarray(values, np.float64).tolist()
+    return scores
+
+
+def evaluate_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool) -> dict[str, Any]:
+    """Cell: score the policy that another cell trained."""
+    run = read_run(inputs["train"])
+    driver = _driver_of(run.config)
+    return {"scores": _evaluate(driver, run.agent, learner_of(run), cell.parameters["episodes"], cell.seed)}
+
+
+# --- comparison --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A study that was run: its result, and where it lies."""
+
+    study: Study
+    result: Any
+    folder: Path
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the HTML report (default: into the study's folder) and return its path."""
+        from actlab.reports.compare import write_report
+
+        folder = self.folder if path is None else Path(path).parent
+        written = write_report(self.result, folder)
+        return written if path is None else written.replace(Path(path))
+
+
+def fits(agent: Any, task: Task) -> str | None:
+    """None if the agent runs on the task's code, else the sentence why not. Traces shapes; computes nothing."""
+    from actlab.training.fit import why_not
+
+    return why_not(agent, task)
+
+
+def compare(
+    agents: Sequence[Any],
+    tasks: Sequence[Task | str] | Task | str,
+    codes: Sequence[Codec | str] = ("identity",),
+    *,
+    seeds: int = 5,
+    seed: int = 0,
+    steps: int = 100_000,
+    out: str | Path | None = None,
+    evaluations: int = 10,
+    episodes: int = 20,
+    workers: int = 1,
+    question: str | None = None,
+    command: str = "",
+    quiet: bool = False,
+) -> StudyRun:
+    """Every agent with every code on every task, `seeds` seeds each; pairs that do not fit are listed.
+
+    Cells that were computed before are kept: a second call runs nothing, an interrupted one goes on.
+
+    Raises:
+        ActlabError: nothing fits.
+    """
+    from actlab.training.study import collect_result, plan
+
+    enable_compilation_cache()
+    names = [tasks] if isinstance(tasks, Task | str) else list(tasks)
+    chosen = [find_task(name) if isinstance(name, str) else name for name in names]
+    planned = plan(agents, chosen, codes, range(seed, seed + seeds), steps, evaluations, episodes, question)
+    if not planned.study.arms:
+        reasons = " ".join(f"{s.agent} with {s.code}: {s.reason}" for s in planned.skipped)
+        raise ActlabError(f"No pair of agent and code fits. {reasons}")
+    title = f"{slug('study', *[t.spec.name for t in chosen])}-{planned.study.address[:8]}"
+    folder = RUNS / title if out is None else Path(out)
+    root = RUNS / "cells" if out is None else folder / "cells"  # studies under `runs` share their cells
+    began = time.perf_counter()
+    result = collect_result(planned, root, workers, command, quiet, _reporter(planned.study, quiet))
+    result = replace(result, seconds=time.perf_counter() - began)
+    result.save(folder / "study.json")
+    return StudyRun(planned.study, result, folder)
+
+
+def _reporter(study: Study, quiet: bool) -> Callable[[Cell, str], None]:
+    """A line on standard error for every cell that ends."""
+    names = {cell.address: name for name, cells in study.arms.items() for cell in cells}
+    counts = {"ended": 0, "all": sum(map(len, study.arms.values()))}
+
+    def report(cell: Cell, event: str) -> None:
+        if cell.address in names:
+            counts["ended"] += 1
+            if not quiet:
+                place = f"[{counts['ended']}/{counts['all']}]"
+                sys.stderr.write(f"{place} {names[cell.address]}, seed {cell.seed}: {event}\n")
+                sys.stderr.flush()
+
+    return report
+
+
+__all__ = ["Run", "StudyRun", "compare", "evaluate", "fits", "learner_of", "load", "resume", "train", "versions"]

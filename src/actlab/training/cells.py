@@ -1,0 +1,152 @@
+"""Where cells run: in this process or in worker processes; each once, each resumable, each under its address.
+
+A cell is finished when its folder holds `result.json`. A failed cell is reported and stops only the
+cells that need it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from actlab.core.errors import ActlabError
+from actlab.core.studies import Cell
+from actlab.training.checkpoint import read_json, write_json
+from actlab.training.loop import Interrupted
+from actlab.training.runs import locked, slug
+
+Report = Callable[[Cell, str], None]
+
+
+def folder_of(cell: Cell, root: Path) -> Path:
+    """`root/<what it is>-<first 8 digits of its address>`."""
+    parameters = cell.parameters
+    kind = cell.function.rpartition(":")[2].removesuffix("_cell")
+    words = [str(parameters[name]) for name in ("task", "agent", "code") if name in parameters]
+    prefix = [] if kind == "train" else [kind]
+    return root / f"{slug(*prefix, *words, f's{cell.seed}')}-{cell.address[:8]}"
+
+
+def in_order(cells: Iterable[Cell]) -> list[Cell]:
+    """All cells and their inputs, each once, inputs first."""
+    ordered: dict[str, Cell] = {}
+
+    def visit(cell: Cell) -> None:
+        for source in cell.inputs.values():
+            visit(source)
+        ordered.setdefault(cell.address, cell)
+
+    for cell in cells:
+        visit(cell)
+    return list(ordered.values())
+
+
+def compute(cell: Cell, root: Path, quiet: bool = True) -> Any:
+    """The result of one cell whose inputs are finished; computed if it is not there."""
+    folder = folder_of(cell, root)
+    done = folder / "result.json"
+    if done.exists():
+        return read_json(done)
+    module, _, name = cell.function.partition(":")
+    function = getattr(import_module(module), name)
+    with locked(folder):
+        if not done.exists():
+            inputs = {name: folder_of(source, root) for name, source in cell.inputs.items()}
+            write_json(done, function(cell, folder, inputs, quiet))
+    return read_json(done)
+
+
+def _worker(cell: Cell, root: Path) -> None:
+    from actlab.training.compilation import enable_compilation_cache
+
+    enable_compilation_cache()
+    compute(cell, root)
+
+
+def run_cells(
+    cells: Iterable[Cell], root: Path, *, workers: int = 1, report: Report = lambda cell, event: None, quiet: bool = True
+) -> dict[str, str]:
+    """Compute every cell that is not there yet.
+
+    Args:
+        workers: processes; 1 is this process. More only help where cells leave cores idle.
+        report: called with (cell, "kept" | "done" | the sentence of its error).
+
+    Returns:
+        address -> sentence, for the cells that failed.
+
+    Raises:
+        Interrupted: Ctrl-C; what was computed stays.
+    """
+    ordered = in_order(cells)
+    failed: dict[str, str] = {}
+
+    def blocked(cell: Cell) -> str | None:
+        return next((failed[source.address] for source in cell.inputs.values() if source.address in failed), None)
+
+    def fail(cell: Cell, error: BaseException | str) -> None:
+        text = str(error) or type(error).__name__
+        failed[cell.address] = text if isinstance(error, ActlabError | str) else f"{type(error).__name__}: {text}"
+        report(cell, failed[cell.address])
+
+    if workers <= 1:
+        for cell in ordered:
+            if (folder_of(cell, root) / "result.json").exists():
+                report(cell, "kept")
+                continue
+            if (sentence := blocked(cell)) is not None:
+                fail(cell, sentence)
+                continue
+            try:
+                compute(cell, root, quiet)
+                report(cell, "done")
+            except Interrupted:
+                raise
+            except Exception as error:  # one broken cell must not stop a study; its sentence goes to the report
+                fail(cell, error)
+        return failed
+    _in_processes(ordered, root, workers, report, failed, blocked, fail)
+    return failed
+
+
+def _in_processes(
+    ordered: list[Cell],
+    root: Path,
+    workers: int,
+    report: Report,
+    failed: Mapping[str, str],
+    blocked: Callable[[Cell], str | None],
+    fail: Callable[[Cell, BaseException | str], None],
+) -> None:
+    """Submit a cell as soon as its inputs are there. Workers are spawned: JAX does not survive a fork."""
+    done: set[str] = set()
+    waiting = list(ordered)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running: dict[Any, Cell] = {}
+        while waiting or running:
+            for cell in list(waiting):
+                if (folder_of(cell, root) / "result.json").exists():
+                    report(cell, "kept")
+                elif (sentence := blocked(cell)) is not None:
+                    fail(cell, sentence)
+                elif all(source.address in done for source in cell.inputs.values()):
+                    running[pool.submit(_worker, cell, root)] = cell
+                    waiting.remove(cell)
+                    continue
+                else:
+                    continue
+                waiting.remove(cell)
+                if cell.address not in failed:
+                    done.add(cell.address)
+            if not running:
+                continue
+            future = next(as_completed(running))
+            cell = running.pop(future)
+            error = future.exception()
+            if error is None:
+                done.add(cell.address)
+                report(cell, "done")
+            else:
+                fail(cell, error)

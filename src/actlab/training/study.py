@@ -1,0 +1,144 @@
+"""Comparisons as studies: from agents, codes and tasks to cells, and from finished cells to a result."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actlab.actions.parse import code_text, parse_code
+from actlab.core.codec import Codec
+from actlab.core.contracts import Task
+from actlab.core.errors import ActlabError
+from actlab.core.studies import Cell, Study
+from actlab.training.cells import folder_of, run_cells
+from actlab.training.checkpoint import read_json
+from actlab.training.fit import why_not
+from actlab.training.metrics import read_metrics
+from actlab.training.runs import describe, machine, options_of, versions
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An agent with a code on a task that did not fit."""
+
+    task: str
+    agent: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study before it is run."""
+
+    study: Study
+    labels: dict[str, tuple[str, str, str]]
+    """arm -> agent (with its options), code, task."""
+    skipped: list[Pair]
+    tasks: dict[str, Task]
+
+
+def agent_label(description: dict[str, Any], agent: Any) -> str:
+    """The agent's name with the options that are not its defaults."""
+    defaults = options_of(type(agent)())
+    changed = {name: value for name, value in description["options"].items() if value != defaults[name]}
+    options = ",".join(f"{name}={value}" for name, value in changed.items())
+    return description["agent"] + (f":{options}" if options else "")
+
+
+def plan(
+    agents: Sequence[Any],
+    tasks: Sequence[Task],
+    codes: Sequence[Codec | str],
+    seeds: Iterable[int],
+    steps: int,
+    evaluations: int,
+    episodes: int,
+    question: str | None,
+) -> Plan:
+    """Cells for every pair that fits; the others with the sentence why not."""
+    arms: dict[str, list[Cell]] = {}
+    labels: dict[str, tuple[str, str, str]] = {}
+    skipped: list[Pair] = []
+    seeds = list(seeds)
+    for task in tasks:
+        for code in codes:
+            text = code if isinstance(code, str) else code_text(code)
+            try:
+                bound = task.with_code(parse_code(text))
+                reason = None
+            except ActlabError as error:
+                bound, reason = task, str(error)
+            for agent in agents:
+                description = describe(agent, bound)
+                label = agent_label(description, agent)
+                why = reason or why_not(agent, bound)
+                if why is not None:
+                    skipped.append(Pair(task.spec.name, label, text, why))
+                    continue
+                parameters = {**description, "steps": steps, "evaluations": evaluations, "episodes": episodes}
+                name = f"{label} + {description['code']}"
+                if len(tasks) > 1:
+                    name += f" on {task.spec.name}"
+                labels[name] = (label, description["code"], task.spec.name)
+                trained = [Cell("actlab.training.api:train_cell", parameters, seed) for seed in seeds]
+                arms[name] = [
+                    Cell("actlab.training.api:evaluate_cell", {"episodes": episodes}, cell.seed, {"train": cell})
+                    for cell in trained
+                ]
+    names = " and ".join(task.spec.name for task in tasks)
+    asked = question or f"Which treatment of the action space learns best on {names}?"
+    return Plan(Study(asked, arms), labels, skipped, {task.spec.name: task for task in tasks})
+
+
+def collect_result(
+    planned: Plan, root: Path, workers: int, command: str, quiet: bool, report: Callable[[Cell, str], None]
+) -> Any:
+    """Run the cells that are missing and gather what the report shows (a `reports.result.StudyResult`)."""
+    from actlab.reports.result import Arm, Failure, SeedResult, Skipped, StudyResult
+
+    cells = [cell for arm in planned.study.arms.values() for cell in arm]
+    failed = run_cells(cells, root, workers=workers, report=report, quiet=quiet)
+    arms, failures = [], []
+    for name, evaluations in planned.study.arms.items():
+        seeds: list[Any] = []
+        first = evaluations[0].inputs["train"].parameters
+        for cell in evaluations:
+            trained = cell.inputs["train"]
+            if cell.address in failed:
+                agent, code, _ = planned.labels[name]
+                failures.append(Failure(f"{agent} + {code}", cell.seed, failed[cell.address], first["task"]))
+                continue
+            run = folder_of(trained, root)
+            timing = read_json(run / "timing.json")
+            seeds.append(
+                SeedResult(
+                    cell.seed,
+                    read_json(folder_of(cell, root) / "result.json")["scores"],
+                    [
+                        (row["steps"], row["evaluation_deterministic/return"])
+                        for row in read_metrics(run)
+                        if "evaluation_deterministic/return" in row
+                    ],
+                    timing["seconds"] + timing["compile_seconds"],
+                    timing["compile_seconds"],
+                    cell.address,
+                )
+            )
+        agent, code, task = planned.labels[name]
+        arms.append(Arm(f"{agent} + {code}", agent, code, task, seeds, first["steps"], first["options"]))
+    return StudyResult(
+        question=planned.study.question,
+        command=command,
+        tasks=list(planned.tasks),
+        arms=arms,
+        curve_label="return of the greedy policy along training",
+        references={name: dict(task.spec.reference) for name, task in planned.tasks.items()},
+        skipped=[Skipped(pair.agent, pair.code, pair.reason, pair.task) for pair in planned.skipped],
+        failed=failures,
+        configuration={name: dict(cells[0].inputs["train"].parameters) for name, cells in planned.study.arms.items()},
+        versions=versions(),
+        machine=machine(),
+        date=time.strftime("%Y-%m-%d"),
+    )
