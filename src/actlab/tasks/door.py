@@ -1,20 +1,22 @@
 """What passes through the door between Gymnasium and us: values are checked, actions and masks translated.
 
-Axis letters: D digits, K categories, n switches.
+Axis letters: D digits, K categories, n switches or (in batches) environments.
 """
 
 from collections.abc import Mapping
 from functools import singledispatch
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import gymnasium
+import jax
 import numpy as np
 
 from actlab.core import sets, spaces
 from actlab.core.errors import SpaceError
 from actlab.core.sets import Allowed, Interval, Mask
 from actlab.core.spaces import Choice, Space
+from actlab.core.steps import Tree
 
 # --- what does not fit -------------------------------------------------------------------------------
 
@@ -88,6 +90,8 @@ def _(space: spaces.OneOf, value: Any, lead: tuple[int, ...] = ()) -> str:
 
 def reward_fault(reward: Any, lead: tuple[int, ...] = ()) -> str:
     """What is wrong with a reward, empty if nothing."""
+    if isinstance(reward, float) and isfinite(reward) and not lead:
+        return ""
     array = _array(reward)
     if array.shape != lead or array.dtype.kind not in "fiub":
         return _expected("a number", lead, array)
@@ -269,3 +273,63 @@ def _zeros_and_ones(mask: Any, shape: tuple[int, ...]) -> Any:
 def possible(allowed: Allowed) -> bool:
     """`core.sets.possible`, without the device for a plain mask: it is asked at every step."""
     return bool(allowed.mask.any(axis=-1).all()) if type(allowed) is Mask else bool(sets.possible(allowed))
+
+
+# --- batches of a vector environment -----------------------------------------------------------------
+
+
+@singledispatch
+def batch_from_host(space: Space, batch: Any) -> Tree:
+    """A batch of observations as a Gymnasium vector gives it, in our form `[n, ...]`, copied."""
+    rows = [space.from_host(row) for row in batch]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+
+
+@batch_from_host.register
+def _(space: spaces.Box, batch: Any) -> np.ndarray:
+    return np.array(batch, space.dtype)
+
+
+@batch_from_host.register
+def _(space: spaces.Discrete, batch: Any) -> np.ndarray:
+    return np.array(batch, np.int32)
+
+
+@batch_from_host.register(spaces.MultiDiscrete)
+@batch_from_host.register(spaces.MultiBinary)
+def _(space: Any, batch: Any) -> np.ndarray:
+    return np.array(batch, np.int32).reshape(len(batch), -1)
+
+
+@batch_from_host.register
+def _(space: spaces.Tuple, batch: tuple) -> tuple:
+    return tuple(batch_from_host(part, b) for part, b in zip(space.spaces, batch, strict=True))
+
+
+@batch_from_host.register
+def _(space: spaces.Dict, batch: Mapping) -> dict:
+    return {name: batch_from_host(part, batch[name]) for name, part in space.items}
+
+
+@singledispatch
+def batch_to_host(space: Space, native: Tree, count: int) -> Any:
+    """Native actions `[n, ...]` as the batched space of a Gymnasium vector has them (dtypes aside)."""
+    return tuple(space.to_host(jax.tree.map(lambda leaf, i=i: leaf[i], native)) for i in range(count))
+
+
+@batch_to_host.register(spaces.Box)
+@batch_to_host.register(spaces.Discrete)
+@batch_to_host.register(spaces.MultiDiscrete)
+@batch_to_host.register(spaces.MultiBinary)
+def _(space: Any, native: Any, count: int) -> np.ndarray:
+    return np.asarray(native)
+
+
+@batch_to_host.register
+def _(space: spaces.Tuple, native: tuple, count: int) -> tuple:
+    return tuple(batch_to_host(part, n, count) for part, n in zip(space.spaces, native, strict=True))
+
+
+@batch_to_host.register
+def _(space: spaces.Dict, native: Mapping, count: int) -> dict:
+    return {name: batch_to_host(part, native[name], count) for name, part in space.items}
