@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from actlab.cli import main
 
+from actlab.cli import main
 from tests.project.blocks import Block, blocks_of
 
 ROOT = Path(__file__).parents[2]

@@ -6,6 +6,7 @@ Everything but the standard library is imported inside the functions.
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,3 +92,122 @@ def completion(options: argparse.Namespace) -> None:
     except ImportError:
         raise MissingExtra("Shell completion", "completion") from None
     sys.stdout.write(shtab.complete(build(completion=True), options.shell) + "\n")
+
+
+# --- training ----------------------------------------------------------------------------------------
+
+
+def agent_of(word: str, flags: dict[str, str] | None = None) -> Any:
+    """The agent that a word such as `ppo:epochs=4` and flags such as `--epochs 4` describe.
+
+    Raises:
+        ActlabError: an option is unknown or has a wrong value.
+    """
+    from actlab.actions.parse import parse_agent
+
+    name, _, given = word.partition(":")
+    written = [given] if given else []
+    written += [f"{option}={value}" for option, value in (flags or {}).items()]
+    return parse_agent(f"{name}:{','.join(written)}" if written else name)
+
+
+def train(options: argparse.Namespace) -> None:
+    """`actlab train AGENT --task ID`"""
+    use_device(options.device)
+    from actlab.actions.parse import parse_code
+    from actlab.tasks import task as find_task
+    from actlab.training import api
+
+    flags = {
+        name[6:]: value for name, value in vars(options).items() if name.startswith("agent.") and value is not None
+    }
+    task = find_task(options.task)
+    if options.code is not None:
+        task = task.with_code(parse_code(options.code))
+    runs = api.train(
+        agent_of(options.agent, flags),
+        task,
+        options.steps,
+        seed=options.seed,
+        seeds=options.seeds,
+        out=options.out,
+        evaluations=options.evaluations,
+        episodes=options.episodes,
+        sinks=options.sink or (),
+        quiet=options.quiet,
+    )
+    _show_runs(options, runs if isinstance(runs, list) else [runs])
+
+
+def _show_runs(options: argparse.Namespace, runs: Sequence[Any]) -> None:
+    """Where the runs are and what their last evaluation says."""
+    from actlab.training.metrics import read_metrics
+
+    data = []
+    for run in runs:
+        rows = [row for row in read_metrics(run.folder) if "evaluation_deterministic/return" in row]
+        last = {name: value for name, value in rows[-1].items() if name.startswith("evaluation")} if rows else {}
+        data.append({"folder": str(run.folder), "seed": run.seed, **run.result, **last})
+
+    def line(row: dict[str, Any]) -> str:
+        score = row.get("evaluation_deterministic/return")
+        return f"{row['folder']}  return {'-' if score is None else f'{score:.6g}'} after {row['steps']:,} steps"
+
+    show(options, data, "\n".join(map(line, data)))
+
+
+def resume(options: argparse.Namespace) -> None:
+    """`actlab resume RUN`"""
+    use_device(options.device)
+    from actlab.training import api
+
+    _show_runs(options, [api.resume(options.folder, quiet=options.quiet)])
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """`actlab evaluate RUN`"""
+    use_device(options.device)
+    from actlab.reports.statistics import t_interval
+    from actlab.training import api
+
+    scores = api.evaluate(options.folder, options.task, episodes=options.episodes, seed=options.seed)
+    rows = [("score", "policy", "mean", "95% interval", "lowest", "highest")]
+    for name, policies in scores.items():
+        for policy, values in policies.items():
+            middle = t_interval(values)
+            interval = f"[{middle.low:.6g}, {middle.high:.6g}]"
+            rows.append((name, policy, f"{middle.value:.6g}", interval, f"{min(values):.6g}", f"{max(values):.6g}"))
+    show(options, scores, columns(rows))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """`actlab compare AGENT... --task ID... --code CODE...`"""
+    use_device(options.device)
+    from actlab.training import api
+
+    study = api.compare(
+        [agent_of(word) for word in options.agents],
+        options.task,
+        options.code or ["identity"],
+        seeds=options.seeds,
+        seed=options.seed,
+        steps=options.steps,
+        out=options.out,
+        evaluations=options.evaluations,
+        episodes=options.episodes,
+        workers=options.workers,
+        question=options.question,
+        command=shlex.join(["actlab", *options.words]),
+        quiet=options.quiet,
+    )
+    _show_study(options, study.result, study.report())
+
+
+def report(options: argparse.Namespace) -> None:
+    """`actlab report STUDY`"""
+    from actlab.reports.compare import write_report
+    from actlab.reports.result import StudyResult
+
+    folder = Path(options.folder)
+    result = StudyResult.load(folder / "study.json")
+    _show_study(options, result, write_report(result, Path(options.out) if options.out else folder))

@@ -8,6 +8,7 @@ The help of an option is the string below its field.
 import ast
 import dataclasses
 import inspect
+import itertools
 import json
 import textwrap
 from pathlib import Path
@@ -25,7 +26,7 @@ def field_texts(cls: type) -> dict[str, str]:
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("actlab."):
             body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
-            for field, below in zip(body, body[1:]):
+            for field, below in itertools.pairwise(body):
                 if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
                     texts[ast.unparse(field.target)] = " ".join(ast.literal_eval(below.value).split())
     return texts
@@ -39,7 +40,8 @@ def options_of(cls: type) -> list[dict[str, Any]]:
         if not field.init or not set(kind.replace("|", " ").split()) <= {"int", "float", "bool", "str", "None"}:
             continue
         required = field.default is dataclasses.MISSING
-        default = None if required else float(field.default) if kind == "float" else field.default
+        default: Any = None if required else field.default
+        default = float(default) if kind == "float" and not required else default
         text = texts.get(field.name, "")
         found.append({"name": field.name, "type": kind, "default": default, "required": required, "help": text})
     return found

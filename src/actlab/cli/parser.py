@@ -54,8 +54,8 @@ def count(text: str) -> int:
     """A whole number of things: `20000`, `20_000`, `20k`, `1.5M`, `2e4`."""
     match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)([kKM]?)", text)
     number = float(match[1].replace("_", "")) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[match[2]] if match else 0.0
-    if number < 1 or number != int(number):
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, such as 20000, 20k or 1.5M; received {text!r}")
+    if not 1 <= number <= 1e15 or number % 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0 (20000, 20k, 1.5M); received {text!r}")
     return int(number)
 
 
@@ -116,11 +116,13 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
             action.type = None
 
     train = command("train", "train", "train one agent on one task")
-    choices(train.add_argument("agent", type=agent, metavar="AGENT", help="for example ppo; `actlab agents` lists"), "agent")
+    choices(
+        train.add_argument("agent", type=agent, metavar="AGENT", help="for example ppo; `actlab agents` lists"), "agent"
+    )
     _task(train, choices)
     choices(train.add_argument("--code", type=code, metavar="CODE", help="how actions are represented"), "code")
     train.add_argument("--steps", type=count, metavar="N", default=100_000, help="native environment steps (100k)")
-    _seeds(train, 1)
+    _seeds(train, None)
     _measured(train)
     train.add_argument("--sink", action="append", choices=("tensorboard", "wandb"), help="write metrics there too")
     _output(train, "run")
@@ -132,10 +134,14 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     choices(compare.add_argument("agents", nargs="+", type=agent, metavar="AGENT", help="one or more agents"), "agent")
     _task(compare, choices, several=True)
     choices(
-        compare.add_argument("--code", action="append", type=code, metavar="CODE", help="an action code; give it again for more"),
+        compare.add_argument(
+            "--code", action="append", type=code, metavar="CODE", help="an action code; give it again for more"
+        ),
         "code",
     )
-    compare.add_argument("--steps", type=count, metavar="N", default=20_000, help="native environment steps of a run (20k)")
+    compare.add_argument(
+        "--steps", type=count, metavar="N", default=20_000, help="native environment steps of a run (20k)"
+    )
     _seeds(compare, 5)
     _measured(compare)
     compare.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
@@ -170,7 +176,9 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
     runs.add_argument("folders", nargs="*", metavar="FOLDER", help="what to remove; or where to list from (runs)")
 
-    script = command("completion", "completion", "print the script that lets a shell complete `actlab`", COMPLETION_NOTE)
+    script = command(
+        "completion", "completion", "print the script that lets a shell complete `actlab`", COMPLETION_NOTE
+    )
     script.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="bash|zsh|fish", help="the shell")
 
     demo = command("demo", "demo", "one task, several action codes, five seeds, one figure; under a minute")
@@ -194,9 +202,9 @@ def _task(parser: Parser, choices: Callable, several: bool = False) -> None:
     choices(parser.add_argument("--task", required=True, action=action, metavar="ID", help=text), "task")
 
 
-def _seeds(parser: Parser, default: int) -> None:
+def _seeds(parser: Parser, default: int | None) -> None:
     parser.add_argument("--seed", type=seed, metavar="S", default=0, help="the first seed (0)")
-    parser.add_argument("--seeds", type=count, metavar="N", default=default, help=f"how many seeds ({default})")
+    parser.add_argument("--seeds", type=count, metavar="N", default=default, help=f"how many seeds ({default or 1})")
 
 
 def _measured(parser: Parser) -> None:

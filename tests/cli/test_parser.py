@@ -1,0 +1,131 @@
+"""Command lines: values, suggestions, help, exit codes; all without importing JAX."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from actlab.cli import main, parser
+from actlab.cli.catalogue import table
+from actlab.core.errors import UnknownName
+
+COMMANDS = (
+    "train compare evaluate resume report tasks agents codes runs completion demo".split()  # noqa: SIM905
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("20000", 20_000), ("20_000", 20_000), ("20k", 20_000), ("1.5M", 1_500_000), ("2e4", 20_000)],
+)
+def test_counts(text: str, value: int):
+    assert parser.count(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "1.5", "k", "", "20kk", "nan", "1e999", "0x10", "3 4"])
+def test_what_is_no_count(text: str):
+    with pytest.raises(argparse.ArgumentTypeError, match="whole number above 0"):
+        parser.count(text)
+
+
+def test_the_whole_command_line_is_understood():
+    words = "compare sac dqn:double=false --task A-v0 --task B-v0 --code normalise --code normalise+bins:bins=7"
+    options = parser.parse([*words.split(), "--seeds", "3", "--steps", "5k", "--workers", "2", "--json"])
+    assert options.run == "compare"
+    assert options.agents == ["sac", "dqn:double=false"]
+    assert options.task == ["A-v0", "B-v0"]
+    assert options.code == ["normalise", "normalise+bins:bins=7"]
+    assert (options.seeds, options.steps, options.workers, options.json) == (3, 5000, 2, True)
+
+
+def test_an_agents_options_are_flags_of_train():
+    options = parser.parse(["train", "--task", "A-v0", "ppo", "--learning-rate", "1e-3"])
+    assert getattr(options, "agent.learning_rate") == "1e-3"
+    assert getattr(options, "agent.epochs") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("trian ppo", "There is no command named 'trian'; did you mean 'train'?"),
+        ("train ppoo --task A-v0", "There is no agent named 'ppoo'; did you mean 'ppo'?"),
+        ("train ppo --task A-v0 --code normalize", "There is no code named 'normalize'; did you mean 'normalise'?"),
+        ("train ppo --task A-v0 --code identity+bin", "There is no code named 'bin'; did you mean 'bins'?"),
+        ("train ppo --task A-v0 --stpes 5", "does not know '--stpes'; did you mean --steps?"),
+        ("train ppo --task A-v0 --learning_rate 1e-3", "did you mean --learning-rate?"),
+        ("train ppo", "Missing: --task"),
+        ("train ppo --task A-v0 --steps many", "expected a whole number above 0"),
+        ("train ppo --task A-v0 --device tpu", "expected cpu, gpu or the number of an accelerator"),
+        ("train ppo --task A-v0 --seed -1", "seed"),
+        ("compare --task A-v0", "Missing: AGENT"),
+        ("completion tcsh", "invalid choice: 'tcsh'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(words: str, sentence: str, capsys: pytest.CaptureFixture[str]):
+    assert main(words.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert sentence in captured.err
+    assert captured.err.startswith("actlab: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_flags_are_never_guessed(capsys: pytest.CaptureFixture[str]):
+    assert main(["train", "ppo", "--task", "A-v0", "--ste", "5"]) == 2
+    assert "--steps" in capsys.readouterr().err
+
+
+def test_a_traceback_only_with_debug(capsys: pytest.CaptureFixture[str]):
+    main(["agents", "nobody"])
+    assert "Traceback" not in capsys.readouterr().err
+    main(["agents", "nobody", "--debug"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], [], *([name, "--help"] for name in COMMANDS)])
+def test_help(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "usage: actlab" in captured.out.lower()
+    assert "%" not in captured.out.replace("%)", "")
+
+
+def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]):
+    main(["--help"])
+    text = capsys.readouterr().out
+    assert set(COMMANDS) <= {line.split()[0] for line in text.splitlines() if line.startswith("    ")}
+
+
+@pytest.mark.parametrize("name", sorted(table("agent")))
+def test_help_of_an_agent_shows_its_options_and_defaults(name: str, capsys: pytest.CaptureFixture[str]):
+    main(["train", name, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for option in table("agent")[name].options:
+        assert option.flag in text
+        assert f"(default: {option.shown})" in text
+
+
+def test_the_quick_paths_import_nothing_heavy():
+    """`--help` before JAX: what these commands print comes from `options.json`."""
+    script = (
+        "import sys; from actlab.cli import main\n"
+        f"for words in [['--help'], ['--version'], ['agents'], ['agents', 'ppo'], ['codes'], ['tasks'],"
+        f" *([c, '--help'] for c in {COMMANDS}), ['train', 'ppo', '--help'], ['trian'], ['train', 'pop']]:\n"
+        "    main(words)\n"
+        "heavy = {'jax', 'numpy', 'scipy', 'equinox', 'gymnasium', 'matplotlib', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    script = "import sys, actlab; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_look_up_suggests():
+    with pytest.raises(UnknownName, match="did you mean 'ppo'"):
+        parser.agent("ppp")
