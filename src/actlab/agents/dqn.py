@@ -1,0 +1,286 @@
+"""Deep Q-learning (Mnih et al. 2015, Nature 518), double, dueling and n-step, for every finite code space.
+
+A network gives the value of every joint outcome of the code: `[N]` for N settings of all its digits. An
+update takes a batch of decisions and descends the mean Huber loss of Q(s)[n] - y with
+
+    y = r + discount^elapsed Q'(s')[n*]        (y = r where the episode terminated)
+    n* = argmax over the outcomes legal at s' of Q'(s')   (Mnih et al., algorithm 1)
+                                              or of Q(s')  (double: van Hasselt et al. 2016, eq. 4)
+
+where Q' is the slow copy. Dueling networks (Wang et al. 2016, eq. 9) give V(s) + A(s)[n] - mean A(s);
+n-step targets (Sutton 1988) are cut out by the view and not corrected for the policy that acted, as in
+Rainbow (Hessel et al. 2018, section "Multi-step learning").
+
+Behaviour: with probability epsilon uniform over the legal outcomes, else the legal outcome of highest
+value; epsilon falls linearly over the learner's updates, so that it does not depend on the budget.
+
+Defaults are those that RL Baselines3 Zoo publishes for CartPole-v1 (hyperparams/dqn.yml), with double
+targets. Deviations from Mnih et al.: Adam instead of RMSProp and fully connected layers (both as in
+Stable-Baselines3), sets of legal outcomes in the behaviour and in the target's argmax.
+
+Axis letters: B batch (decisions), F features, N joint outcomes of the code.
+"""
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from actlab.core import sets
+from actlab.core.codec import Codec
+from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
+from actlab.core.errors import SpaceError
+from actlab.core.keys import fold
+from actlab.core.sets import Allowed, Mask
+from actlab.core.sources import Replay, Rollout
+from actlab.core.spaces import Discrete, Space
+from actlab.core.steps import Batch, TimeStep
+from actlab.data import views
+from actlab.losses.temporal_difference import huber, one_step_target, polyak
+from actlab.nets.encoder import encode
+from actlab.nets.mlp import MLP
+
+MOST_OUTCOMES = 4_096
+"""Joint outcomes of a code with several digits; every one of them is asked whether it is legal."""
+MOST_CATEGORIES = 100_000
+"""Outcomes of a plain Discrete, whose mask is read as it is."""
+
+
+class QNetwork(eqx.Module):
+    """The value of every outcome: `[F] -> [N]`, with or without a stream of its own for the state's value."""
+
+    torso: MLP | None
+    state_value: MLP | None
+    outcome_values: MLP
+
+    def __call__(self, features: Array) -> Array:
+        """float32 `[F]` -> `[N]`."""
+        if self.torso is None or self.state_value is None:
+            return self.outcome_values(features)
+        hidden = self.torso(features)
+        advantages = self.outcome_values(hidden)
+        return self.state_value(hidden) + advantages - jnp.mean(advantages)
+
+
+class State(eqx.Module):
+    """Weights, their slow copy, the optimiser, and what is fixed about the task."""
+
+    network: QNetwork
+    target: QNetwork
+    optimiser: Any
+    updates: Array
+    """int32 `[]`: updates so far."""
+    codec: Codec
+    discount: Array
+    observation: Space = eqx.field(static=True)
+
+
+@singledispatch
+def legal_outcomes(allowed: Allowed, space: Space, coordinates: Array) -> Array:
+    """bool `[N]`: which joint outcomes of a code are in the set (a set over the code).
+
+    Args:
+        allowed: the set.
+        space: of the code.
+        coordinates: float32 `[C]`, inside of the set's intervals, so that only the outcome decides.
+    """
+
+    def legal(outcome: Array) -> Array:
+        return sets.contains(allowed, space.join(outcome, coordinates))
+
+    return jax.vmap(legal)(jnp.arange(space.outcomes, dtype=jnp.int32))
+
+
+@legal_outcomes.register(type(None))
+def _(allowed: None, space: Space, coordinates: Array) -> Array:
+    return jnp.ones((space.outcomes,), bool)
+
+
+@legal_outcomes.register
+def _(allowed: Mask, space: Space, coordinates: Array) -> Array:
+    enumerate_all = legal_outcomes.dispatch(object)
+    return jnp.asarray(allowed.mask) if jnp.ndim(allowed.mask) == 1 else enumerate_all(allowed, space, coordinates)
+
+
+@hyperparameters
+class DQN:
+    """The agent; every field is an option on the command line."""
+
+    learning_rate: float = 2.3e-3
+    """Step size of Adam (Zoo, CartPole-v1)."""
+    exploration: float = 0.04
+    """Epsilon at the end of its schedule (Zoo, CartPole-v1)."""
+    exploration_updates: int = 4_000
+    """Updates over which epsilon falls from 1 (Zoo, CartPole-v1: 16 % of 50,000 steps, an update every other step)."""
+    target_rate: float = 1.0
+    """How far the slow copy moves each time: 1 copies (Mnih et al.), less is Polyak averaging."""
+    target_every: int = 128
+    """Updates between two moves of the slow copy (Zoo, CartPole-v1: it stands still during one round of updates)."""
+    max_gradient: float = 10.0
+    """Gradients are scaled down to this global norm (Stable-Baselines3; it clips as Wang et al. 2016 do)."""
+    double: bool = True
+    """The network picks the outcome that the slow copy values (van Hasselt et al. 2016)."""
+    dueling: bool = False
+    """A stream for the state's value and one for the advantages (Wang et al. 2016)."""
+    n_step: int = 1
+    """Decisions whose rewards a target sums before it bootstraps (Mnih et al.: 1; Rainbow: 3)."""
+    environments: int = 1
+    """Environments that are rolled out side by side."""
+    decisions: int = 256
+    """Decisions in each environment between two rounds of updates (Zoo, CartPole-v1)."""
+    updates: int = 128
+    """Updates of one round (Zoo, CartPole-v1)."""
+    batch_size: int = 64
+    """B (Zoo, CartPole-v1)."""
+    capacity: int = 100_000
+    """Decisions that are remembered (Zoo, CartPole-v1)."""
+    warmup: int = 1_000
+    """Uniform decisions before the first update (Zoo, CartPole-v1)."""
+    width: int = 256
+    """Units of a hidden layer (Zoo, CartPole-v1)."""
+    layers: int = 2
+    """Hidden layers (Zoo, CartPole-v1); a dueling network has one more in each of its streams."""
+    activation: str = "relu"
+    """Of the hidden layers (Mnih et al., Methods)."""
+
+    compiled = True
+
+    def experience(self, spec: TaskSpec) -> Mapping[str, Replay]:
+        """Replay of single decisions, or of n merged into one."""
+        view = views.transitions() if self.n_step == 1 else views.n_step(self.n_step, spec.discount)
+        collect = Rollout(decisions=self.decisions, environments=self.environments)
+        return {
+            "replay": Replay(collect, self.batch_size, view, self.capacity, updates=self.updates, warmup=self.warmup)
+        }
+
+    def init(self, spec: TaskSpec, key: Array, start: State | None = None) -> State:
+        """Fresh weights (uniform within 1/sqrt(fan-in), as PyTorch's), or those of `start`; a fresh optimiser.
+
+        Raises:
+            SpaceError: the code has continuous parts, or more outcomes than can be enumerated.
+        """
+        check_finite(spec.code)
+        network = self._network(spec, fold(key, "network")) if start is None else start.network
+        return State(
+            network=network,
+            target=network if start is None else start.target,
+            optimiser=self._optimiser().init(network),
+            updates=jnp.zeros((), jnp.int32),
+            codec=spec.codec,
+            discount=jnp.asarray(spec.discount, jnp.float32),
+            observation=spec.observation,
+        )
+
+    def begin(self, state: State, context: Context, key: Array) -> Memory:
+        """No memory."""
+        return ()
+
+    def act(
+        self, state: State, memory: Memory, step: TimeStep, key: Array, *, explore: bool
+    ) -> tuple[Code, Memory, Extras]:
+        """The legal code of highest value; with `explore` sometimes any legal one."""
+        space = state.codec.code
+        assert space is not None
+        legal = legal_outcomes(state.codec.restrict(step.allowed), space, jnp.zeros((0,)))
+        values = state.network(encode(state.observation, step.observation))
+        outcome = jnp.argmax(jnp.where(legal, values, -jnp.inf))
+        if explore:
+            anything = jax.random.categorical(fold(key, "outcome"), jnp.where(legal, 0.0, -jnp.inf))
+            dice = jax.random.uniform(fold(key, "dice"))
+            outcome = jnp.where(dice < self.epsilon(state.updates), anything, outcome)
+        return space.join(outcome, jnp.zeros((0,))), memory, ()
+
+    def learn(self, state: State, batch: Mapping[str, Batch], key: Array) -> tuple[State, Metrics]:
+        """One descent on the mean Huber loss of `batch["replay"]` `[B, T]`; rows that are not valid do not count."""
+        rows = batch["replay"]._replace(memory=())
+        rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), rows)
+        weights = rows.valid.astype(jnp.float32) / jnp.maximum(jnp.sum(rows.valid), 1).astype(jnp.float32)
+        target = jax.vmap(lambda after: self._target(state, after))(rows.next)
+        space = state.codec.code
+        assert space is not None
+        taken, _ = jax.vmap(space.split)(rows.code)
+        features = jax.vmap(lambda seen: encode(state.observation, seen))(rows.step.observation)
+
+        def loss(network: QNetwork) -> tuple[Array, Array]:
+            values = jax.vmap(network)(features)
+            value = jnp.take_along_axis(values, taken[:, None], axis=1)[:, 0]
+            return jnp.sum(weights * huber(value - target)), jnp.sum(weights * value)
+
+        (error, value), gradients = jax.value_and_grad(loss, has_aux=True)(state.network)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
+            steps, optimiser = self._optimiser().update(gradients, state.optimiser)
+        network = optax.apply_updates(state.network, steps)
+        updates = state.updates + 1
+        due = updates % self.target_every == 0
+        slow = polyak(state.target, network, jnp.where(due, jnp.asarray(self.target_rate, jnp.float32), 0.0))
+        metrics = {"loss": error, "value": value, "epsilon": self.epsilon(state.updates)}
+        new = State(network, slow, optimiser, updates, state.codec, state.discount, state.observation)
+        return new, metrics
+
+    def export(self, state: State) -> tuple["DQN", State]:
+        """The policy: the agent and the state that its `act` needs."""
+        return self, state
+
+    def epsilon(self, updates: Array) -> Array:
+        """float32 `[]`: probability of a uniform decision after `updates` updates."""
+        progress = jnp.minimum(updates.astype(jnp.float32) / max(self.exploration_updates, 1), 1.0)
+        return 1.0 + (self.exploration - 1.0) * progress
+
+    def _target(self, state: State, after: TimeStep) -> Array:
+        """y of one decision: what came of it, and the value of the best outcome legal there."""
+        space = state.codec.code
+        assert space is not None
+        legal = legal_outcomes(state.codec.restrict(after.allowed), space, jnp.zeros((0,)))
+        features = encode(state.observation, after.observation)
+        slow = state.target(features)
+        judge = state.network(features) if self.double else slow
+        value = slow[jnp.argmax(jnp.where(legal, judge, -jnp.inf))]
+        return one_step_target(after.reward, after.elapsed, after.terminated, value, state.discount)
+
+    def _network(self, spec: TaskSpec, key: Array) -> QNetwork:
+        inputs, outcomes = spec.observation.width, spec.code.outcomes
+        hidden = (inputs, *(self.width,) * self.layers)
+
+        def mlp(name: str, *sizes: int, activate_final: bool = False) -> MLP:
+            return MLP(
+                sizes,
+                key=fold(key, name),
+                activation=self.activation,
+                initialisation="uniform",
+                activate_final=activate_final,
+            )
+
+        if not self.dueling:
+            return QNetwork(None, None, mlp("outcomes", *hidden, outcomes))
+        return QNetwork(
+            mlp("torso", *hidden, activate_final=True),
+            mlp("state", self.width, self.width, 1),
+            mlp("outcomes", self.width, self.width, outcomes),
+        )
+
+    def _optimiser(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.max_gradient), optax.adam(self.learning_rate))
+
+
+def check_finite(space: Space) -> None:
+    """Raise where the outcomes of a code cannot be enumerated.
+
+    Raises:
+        SpaceError: it has continuous parts, or too many joint outcomes.
+    """
+    if space.dims:
+        raise SpaceError(
+            f"DQN decides over finite codes; {space} has {space.dims} continuous coordinate(s). "
+            "Cut them into bins: --code bins+flatten."
+        )
+    most = MOST_CATEGORIES if isinstance(space, Discrete) else MOST_OUTCOMES
+    if space.outcomes > most:
+        raise SpaceError(
+            f"DQN gives a value to every outcome, at most {most:,} of them; {space} has {space.outcomes:,}. "
+            "Use fewer bins or shorter chunks, or PPO."
+        )

@@ -1,0 +1,431 @@
+"""Soft actor-critic (Haarnoja et al. 2018, arXiv 1812.05905), for continuous, discrete and hybrid codes.
+
+Every code splits into N joint discrete outcomes and C continuous coordinates (`core.spaces`). The actor
+gives the outcomes' probabilities p_n and a squashed Gaussian over all coordinates x, with log-density d_c
+each; two critics map (observation, x) to the values Q(s, x)[n] of all outcomes at once. With relevant[n, c]
+= 1 where coordinate c counts under outcome n, the cost of outcome n in nats is
+
+    cost_n = alpha_d log p_n + alpha_c sum_c relevant[n, c] d_c
+
+and the three losses, expectations over n being exact and x being reparameterised, are
+
+    critics       1/2 sum_e E[ (Q_e(s, x)[n] - y)^2 ],   y = r + discount^elapsed V(s')  (r if terminated)
+                  V(s') = sum_n p'_n ( min_e Q'_e(s', x')[n] - cost'_n )
+    actor         E[ sum_n p_n ( cost_n - min_e Q_e(s, x)[n] ) ]
+    temperatures  E[ log alpha_d (H_d - target_d) ] + E[ log alpha_c (H_c - target_c) ]
+
+with H_d = -sum_n p_n log p_n and H_c = -sum_n p_n sum_c relevant[n, c] d_c. For N = 1 this is SAC (section 5,
+algorithm 1), for C = 0 discrete SAC (Christodoulou 2019, arXiv 1910.07207, eqs. 10-12), for both hybrid SAC
+(Delalleau et al. 2019, arXiv 1912.11077, section 3), each with automatic temperatures.
+
+Target entropies: -1 nat for each coordinate that counts and that the set leaves free (Haarnoja et al., -dim A),
+where densities are relative to the allowed interval scaled to [-1, 1], so that units and sets do not matter;
+0.98 log(number of legal outcomes) for the outcomes (Christodoulou, section 4: 0.98 log |A|).
+
+The updates of one call use the temperatures from before it: critics, then the actor on the new critics, then
+temperatures and slow copies. This gives the weights of Stable-Baselines3, which steps the temperatures first
+but uses their old values too.
+
+Deviations: an illegal outcome has probability 0; outcomes are one joint categorical, not one for each digit
+(so that sets which couple digits are exact); a coordinate of a branch that is not taken still enters the
+critics (as in Delalleau et al., figure 1). Entropy of the coordinates counts only where they are relevant.
+
+Axis letters: B batch (decisions), F features, N joint outcomes, C continuous coordinates, E critics (2).
+"""
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from actlab.agents.dqn import MOST_CATEGORIES, MOST_OUTCOMES, legal_outcomes
+from actlab.core.codec import Codec
+from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
+from actlab.core.errors import SpaceError
+from actlab.core.keys import fold
+from actlab.core.sets import Allowed, Interval, Mask
+from actlab.core.sources import Replay, Rollout
+from actlab.core.spaces import Box, Dict, Discrete, OneOf, Space, Tuple
+from actlab.core.steps import Batch, TimeStep
+from actlab.data import views
+from actlab.losses.temporal_difference import one_step_target, polyak
+from actlab.nets.encoder import encode
+from actlab.nets.heads import Distribution, Head, build, masks
+from actlab.nets.mlp import MLP, Ensemble, ensemble
+
+
+class Situation(NamedTuple):
+    """What the networks are told of a step."""
+
+    features: Array
+    """float32 `[F]`."""
+    legal: Array
+    """bool `[N]`: the legal outcomes."""
+    low: Array
+    high: Array
+    """float32 `[C]`: the interval that the set leaves each coordinate."""
+
+    @property
+    def free(self) -> Array:
+        """bool `[C]`: the coordinates that the set leaves more than one value."""
+        return self.high > self.low
+
+
+class Actor(eqx.Module):
+    """The policy: probabilities of the outcomes, and a distribution over the coordinates beside them."""
+
+    torso: MLP
+    outcomes: Head | None
+    """None where there is only one outcome."""
+    coordinates: Head | None
+    """None where there are no coordinates."""
+
+    def __call__(self, situation: Situation) -> tuple[Array, Distribution | None]:
+        """Log-probabilities float32 `[N]` (finite; of illegal outcomes below -1e8), and the coordinates' distribution."""
+        hidden = self.torso(situation.features)
+        log_probs, box = jnp.zeros((1,)), None
+        if self.outcomes is not None:
+            log_probs = self.outcomes(hidden, Mask(situation.legal)).outcome_log_probs()
+        if self.coordinates is not None:
+            box = self.coordinates(hidden, Interval(situation.low, situation.high))
+        return log_probs, box
+
+
+class Critic(eqx.Module):
+    """The values of all outcomes, given the coordinates."""
+
+    network: MLP
+    bounds: tuple[tuple[float, ...], tuple[float, ...]] = eqx.field(static=True)
+    """Of the coordinates: low and high, each C numbers."""
+
+    def __call__(self, features: Array, coordinates: Array) -> Array:
+        """float32 `[F]`, `[C]` (scaled to [-1, 1] here) -> `[N]`."""
+        low, high = np.asarray(self.bounds, np.float32)
+        centre, half = 0.5 * (low + high), np.where(high > low, 0.5 * (high - low), np.float32(1.0))
+        return self.network(jnp.concatenate([features, (coordinates - centre) / half]))
+
+
+class State(eqx.Module):
+    """Weights, slow copies, temperatures, optimisers, and what is fixed about the task."""
+
+    actor: Actor
+    critics: Ensemble
+    targets: Ensemble
+    log_temperatures: Array
+    """float32 `[2]`: log alpha_d (outcomes) and log alpha_c (coordinates); one that has nothing to weigh rests."""
+    optimisers: tuple
+    """Of critics, actor and temperatures."""
+    codec: Codec
+    discount: Array
+    observation: Space = eqx.field(static=True)
+
+    @property
+    def code(self) -> Space:
+        """The space that is decided over."""
+        assert self.codec.code is not None
+        return self.codec.code
+
+
+@hyperparameters
+class SAC:
+    """The agent; every field is an option on the command line."""
+
+    learning_rate: float = 3e-4
+    """Step size of the three Adams (Haarnoja et al., table 1)."""
+    target_rate: float = 0.005
+    """tau: how far the slow critics move in an update (Haarnoja et al., table 1)."""
+    temperature: float = 1.0
+    """Both temperatures at the start (Stable-Baselines3)."""
+    discrete_entropy: float = 0.98
+    """Target entropy of the outcomes, as a fraction of log(number of legal outcomes) (Christodoulou, section 4)."""
+    continuous_entropy: float = -1.0
+    """Target entropy of a coordinate in nats, its interval scaled to [-1, 1] (Haarnoja et al., table 1: -dim A)."""
+    environments: int = 1
+    """Environments that are rolled out side by side."""
+    updates: int = 1
+    """Updates after one decision in every environment (Haarnoja et al., table 1: one a step)."""
+    batch_size: int = 256
+    """B (Haarnoja et al., table 1)."""
+    capacity: int = 1_000_000
+    """Decisions that are remembered (Haarnoja et al., table 1)."""
+    warmup: int = 1_000
+    """Uniform decisions before the first update (rlkit's SAC, by the paper's authors' group)."""
+    width: int = 256
+    """Units of a hidden layer (Haarnoja et al., table 1)."""
+    layers: int = 2
+    """Hidden layers (Haarnoja et al., table 1)."""
+    activation: str = "relu"
+    """Of the hidden layers (Haarnoja et al., table 1)."""
+
+    compiled = True
+
+    def experience(self, spec: TaskSpec) -> Mapping[str, Replay]:
+        """Replay of single decisions."""
+        collect = Rollout(decisions=1, environments=self.environments)
+        view = views.transitions()
+        return {
+            "replay": Replay(collect, self.batch_size, view, self.capacity, updates=self.updates, warmup=self.warmup)
+        }
+
+    def init(self, spec: TaskSpec, key: Array, start: State | None = None) -> State:
+        """Fresh weights (uniform within 1/sqrt(fan-in), as PyTorch's), or those of `start`; fresh optimisers.
+
+        Raises:
+            SpaceError: a coordinate is unbounded, or there are more outcomes than can be enumerated.
+        """
+        check_enumerable(spec.code)
+        if start is None:
+            actor, critics = self._networks(spec, key)
+            targets = critics
+            log_temperatures = jnp.log(jnp.full((2,), self.temperature, jnp.float32))
+        else:
+            actor, critics, targets = start.actor, start.critics, start.targets
+            log_temperatures = start.log_temperatures
+        adam = self._optimiser()
+        return State(
+            actor=actor,
+            critics=critics,
+            targets=targets,
+            log_temperatures=log_temperatures,
+            optimisers=(adam.init(critics), adam.init(actor), adam.init(log_temperatures)),
+            codec=spec.codec,
+            discount=jnp.asarray(spec.discount, jnp.float32),
+            observation=spec.observation,
+        )
+
+    def begin(self, state: State, context: Context, key: Array) -> Memory:
+        """No memory."""
+        return ()
+
+    def act(
+        self, state: State, memory: Memory, step: TimeStep, key: Array, *, explore: bool
+    ) -> tuple[Code, Memory, Extras]:
+        """A sampled code, or without `explore` the likeliest outcome and the coordinates' mode."""
+        log_probs, box = state.actor(situation(state, step))
+        coordinates = jnp.zeros((0,))
+        if explore:
+            outcome = jax.random.categorical(fold(key, "outcome"), log_probs)
+            if box is not None:
+                coordinates = box.sample(fold(key, "coordinates"))
+        else:
+            outcome = jnp.argmax(log_probs)
+            if box is not None:
+                coordinates = box.mode()
+        return state.code.join(outcome, coordinates), memory, ()
+
+    def learn(self, state: State, batch: Mapping[str, Batch], key: Array) -> tuple[State, Metrics]:
+        """One update from `batch["replay"]` `[B, T]`; rows that are not valid do not count."""
+        rows = batch["replay"]._replace(memory=())
+        rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), rows)
+        weights = rows.valid.astype(jnp.float32) / jnp.maximum(jnp.sum(rows.valid), 1).astype(jnp.float32)
+        here = jax.vmap(lambda step: situation(state, step))(rows.step)
+        there = jax.vmap(lambda step: situation(state, step))(rows.next)
+        relevant = jnp.asarray(state.code.relevant.astype(np.float32))
+        alphas = jnp.exp(state.log_temperatures)
+        count = weights.shape[0]
+        keys = jax.vmap(lambda i: fold(key, "here", i))(jnp.arange(count, dtype=jnp.int32))
+        next_keys = jax.vmap(lambda i: fold(key, "there", i))(jnp.arange(count, dtype=jnp.int32))
+
+        def soft_value(there: Situation, key: Array) -> Array:
+            draw = decide(state.actor, there, relevant, key)
+            values = jnp.min(state.targets(there.features, draw.coordinates), axis=0)
+            return jnp.sum(draw.probs * (values - draw.cost(alphas)))
+
+        next_values = jax.vmap(soft_value)(there, next_keys)
+        after = rows.next
+        target = one_step_target(after.reward, after.elapsed, after.terminated, next_values, state.discount)
+        taken, coordinates = jax.vmap(state.code.split)(rows.code)
+
+        def critic_loss(critics: Ensemble) -> tuple[Array, Array]:
+            values = jax.vmap(critics)(here.features, coordinates)
+            value = jnp.take_along_axis(values, taken[:, None, None], axis=2)[:, :, 0]
+            error = jnp.sum(jnp.square(value - target[:, None]), axis=1)
+            return 0.5 * jnp.sum(weights * error), jnp.sum(weights * jnp.mean(value, axis=1))
+
+        (critic_error, value), gradients = jax.value_and_grad(critic_loss, has_aux=True)(state.critics)
+        critics, critic_optimiser = self._descend(gradients, state.optimisers[0], state.critics)
+
+        def actor_loss(actor: Actor) -> tuple[Array, tuple[Array, Array]]:
+            def one(here: Situation, key: Array) -> tuple[Array, Array, Array]:
+                draw = decide(actor, here, relevant, key)
+                values = jnp.min(critics(here.features, draw.coordinates), axis=0)
+                loss = jnp.sum(draw.probs * (draw.cost(alphas) - values))
+                return loss, draw.entropies(), self._target_entropies(here, draw, relevant)
+
+            losses, entropies, wanted = jax.vmap(one)(here, keys)
+            return weights @ losses, (weights @ entropies, weights @ wanted)
+
+        (loss, (entropies, wanted)), gradients = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
+        actor, actor_optimiser = self._descend(gradients, state.optimisers[1], state.actor)
+        log_temperatures, temperature_optimiser = self._descend(
+            entropies - wanted, state.optimisers[2], state.log_temperatures
+        )
+        new = State(
+            actor=actor,
+            critics=critics,
+            targets=polyak(state.targets, critics, self.target_rate),
+            log_temperatures=log_temperatures,
+            optimisers=(critic_optimiser, actor_optimiser, temperature_optimiser),
+            codec=state.codec,
+            discount=state.discount,
+            observation=state.observation,
+        )
+        metrics = {"critic_loss": critic_error, "value": value, "actor_loss": loss}
+        if state.code.outcomes > 1:
+            metrics |= {"discrete_entropy": entropies[0], "discrete_temperature": alphas[0]}
+        if state.code.dims > 0:
+            metrics |= {"continuous_entropy": entropies[1], "continuous_temperature": alphas[1]}
+        return new, metrics
+
+    def export(self, state: State) -> tuple["SAC", State]:
+        """The policy: the agent and the state that its `act` needs."""
+        return self, state
+
+    def _target_entropies(self, here: Situation, draw: "Draw", relevant: Array) -> Array:
+        """float32 `[2]`: the entropies wanted of the outcomes and of the coordinates (no gradient)."""
+        legal = jnp.maximum(jnp.sum(here.legal), 1).astype(jnp.float32)
+        counting = draw.probs @ (relevant @ here.free.astype(jnp.float32))
+        wanted = jnp.stack([self.discrete_entropy * jnp.log(legal), self.continuous_entropy * counting])
+        return jax.lax.stop_gradient(wanted)
+
+    def _networks(self, spec: TaskSpec, key: Array) -> tuple[Actor, Ensemble]:
+        space, features = spec.code, spec.observation.width
+        hidden = (self.width,) * self.layers
+        with jax.ensure_compile_time_eval():  # the bounds are static, also where `init` is compiled
+            low, high = (np.asarray(bound) for bound in limits(space, None))
+
+        def mlp(key: Array, *sizes: int, activate_final: bool = False) -> MLP:
+            return MLP(
+                sizes, key=key, activation=self.activation, initialisation="uniform", activate_final=activate_final
+            )
+
+        def head(name: str, part: Space) -> Head:
+            return build(part, self.width, key=fold(key, name), std="state", final_gain=None)
+
+        actor = Actor(
+            torso=mlp(fold(key, "torso"), features, *hidden, activate_final=True),
+            outcomes=head("outcomes", Discrete(space.outcomes)) if space.outcomes > 1 else None,
+            coordinates=head("coordinates", Box(low, high, (space.dims,))) if space.dims else None,
+        )
+        bounds = tuple(map(float, low)), tuple(map(float, high))
+
+        def critic(key: Array) -> Critic:
+            return Critic(mlp(key, features + space.dims, *hidden, space.outcomes), bounds)
+
+        return actor, ensemble(critic, 2, fold(key, "critics"))
+
+    def _optimiser(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate)
+
+    def _descend(self, gradients: Any, optimiser: Any, weights: Any) -> tuple[Any, Any]:
+        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
+            steps, optimiser = self._optimiser().update(gradients, optimiser)
+        return optax.apply_updates(weights, steps), optimiser
+
+
+class Draw(NamedTuple):
+    """What an actor makes of a situation, with one reparameterised draw of the coordinates."""
+
+    log_probs: Array
+    """float32 `[N]`."""
+    coordinates: Array
+    """float32 `[C]`."""
+    log_densities: Array
+    """float32 `[N]`: of the coordinates that count under each outcome, relative to their allowed intervals."""
+
+    @property
+    def probs(self) -> Array:
+        """float32 `[N]`: exactly 0 where an outcome is illegal."""
+        return jnp.exp(self.log_probs)
+
+    def cost(self, alphas: Array) -> Array:
+        """float32 `[N]`: alpha_d log p_n + alpha_c log-density of what counts under n."""
+        return alphas[0] * self.log_probs + alphas[1] * self.log_densities
+
+    def entropies(self) -> Array:
+        """float32 `[2]`: H_d exactly, and the one-sample estimate of H_c."""
+        return -jnp.stack([self.probs @ self.log_probs, self.probs @ self.log_densities])
+
+
+def decide(actor: Actor, here: Situation, relevant: Array, key: Array) -> Draw:
+    """Ask the actor and draw the coordinates.
+
+    Args:
+        actor: the policy.
+        here: what it is told.
+        relevant: float32 `[N, C]` of 0 and 1 (`Space.relevant`).
+        key: typed key.
+    """
+    log_probs, box = actor(here)
+    if box is None:
+        return Draw(log_probs, jnp.zeros((0,)), jnp.zeros_like(log_probs))
+    coordinates, densities = box.vector(key)
+    half = jnp.where(here.free, 0.5 * (here.high - here.low), 1.0)
+    return Draw(log_probs, coordinates, relevant @ (densities + jnp.log(half)))
+
+
+def situation(state: State, step: TimeStep) -> Situation:
+    """What the networks are told of a step: numbers, legal outcomes and free intervals."""
+    space, allowed = state.code, state.codec.restrict(step.allowed)
+    low, high = limits(space, allowed)
+    inside = jnp.clip(jnp.zeros_like(low), low, high)
+    legal = legal_outcomes(allowed, space, inside)
+    return Situation(encode(state.observation, step.observation), legal, low, high)
+
+
+@singledispatch
+def limits(space: Space, allowed: Allowed) -> tuple[Array, Array]:
+    """Bounds float32 `[C]` of all continuous coordinates of a code, inside the set (a set over the code).
+
+    Raises:
+        SpaceError: a Box does not hold floats, or the set does not fit the space.
+    """
+    return jnp.zeros((0,)), jnp.zeros((0,))
+
+
+@limits.register
+def _(space: Box, allowed: Allowed) -> tuple[Array, Array]:
+    if not space.dtype.startswith("float"):
+        raise SpaceError(f"{space} does not hold floats: an action of integers is a MultiDiscrete.")
+    low, high = masks.bounds(allowed, space.lows.astype(np.float32), space.highs.astype(np.float32))
+    return low.reshape(-1), high.reshape(-1)
+
+
+@limits.register
+def _(space: Tuple, allowed: Allowed) -> tuple[Array, Array]:
+    return _together(space.spaces, masks.parts(allowed, None, len(space.spaces)))
+
+
+@limits.register
+def _(space: Dict, allowed: Allowed) -> tuple[Array, Array]:
+    return _together([part for _, part in space.items], masks.parts(allowed, space.names, len(space.items)))
+
+
+@limits.register
+def _(space: OneOf, allowed: Allowed) -> tuple[Array, Array]:
+    return _together(space.spaces, masks.branches(allowed, len(space.spaces))[1])
+
+
+def _together(spaces: Any, allowed: tuple) -> tuple[Array, Array]:
+    pairs = [limits(space, inner) for space, inner in zip(spaces, allowed, strict=True)]
+    return jnp.concatenate([low for low, _ in pairs]), jnp.concatenate([high for _, high in pairs])
+
+
+def check_enumerable(space: Space) -> None:
+    """Raise where the outcomes of a code cannot be enumerated.
+
+    Raises:
+        SpaceError: it has too many joint outcomes.
+    """
+    most = MOST_CATEGORIES if isinstance(space, Discrete) else MOST_OUTCOMES
+    if space.outcomes > most:
+        raise SpaceError(
+            f"SAC sums over every joint outcome, at most {most:,} of them; {space} has {space.outcomes:,}. "
+            "Use fewer bins or shorter chunks, or PPO."
+        )
