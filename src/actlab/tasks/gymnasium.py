@@ -24,15 +24,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from actlab.actions.identity import Identity
 from actlab.core import spaces
-from actlab.core.contracts import Context, Native, Task, TaskSpec
+from actlab.core.contracts import Context, Native, Task
 from actlab.core.errors import ActlabError, MissingExtra, SpaceError, UnknownName
 from actlab.core.keys import seed_of
 from actlab.core.sets import Allowed
 from actlab.core.spaces import Space
 from actlab.core.steps import TimeStep, Tree
 from actlab.tasks.door import as_declared, fault, flag_fault, mask_from_host, possible, reward_fault, short
+from actlab.tasks.make import make_task
 
 DEFAULT_HORIZON = 1000
 """Most native steps of an episode where the environment declares no limit of its own."""
@@ -280,9 +280,7 @@ def gymnasium_task(
         name: of the task; the id where None.
     """
     environment = HostEnvironment(source, **make_kwargs)
-    codec = Identity().fit(environment.action)
-    spec = TaskSpec(name or environment.name, environment.observation, codec, environment.horizon, discount)
-    return Task(spec, environment)
+    return make_task(environment, name or environment.name, discount=discount)
 
 
 # --- small helpers -----------------------------------------------------------------------------------
