@@ -1,1 +1,13 @@
-"""Action codes: codecs (how an action is represented) and constraints (which are allowed now)."""
+"""Action codes: codecs (how an action is represented) and constraints (which are allowed now).
+
+The codecs are here under their own names: `from actlab.actions import Bins, Normalise`.
+"""
+
+from actlab.actions.affine import Normalise
+from actlab.actions.bins import Bins
+from actlab.actions.chunk import Chunk
+from actlab.actions.coarse_to_fine import CoarseToFine
+from actlab.actions.flatten import Flatten
+from actlab.actions.identity import Identity
+
+__all__ = ["Bins", "Chunk", "CoarseToFine", "Flatten", "Identity", "Normalise"]

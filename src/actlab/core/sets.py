@@ -330,8 +330,8 @@ def sample(allowed: Allowed, space: Space, key: Array) -> Value:
     """A random value of `space` in the set, every one with positive probability.
 
     Uniform for a Mask and an Interval (half-normal from the finite end, or normal, where an Interval is
-    unbounded); for an Automaton, a Linear set and Cells it is drawn digit by
-    digit, uniformly over the legal next digits (so not uniform over whole words).
+    unbounded); for an Automaton, a Linear set and Cells it is drawn digit by digit, uniformly over the legal
+    next digits (so not uniform over whole words).
     """
     raise SpaceError(f"{type(allowed).__name__} is not a set of actions.")
 

@@ -1,0 +1,76 @@
+"""Codes and agents as text: `normalise+coarse-to-fine:levels=2,bins=7`. The grammar is in `core.options`."""
+
+from functools import reduce, singledispatch
+from operator import rshift
+from typing import Any
+
+from actlab.actions.identity import Identity
+from actlab.actions.product import Product
+from actlab.core.codec import Chain, Codec
+from actlab.core.errors import SpaceError
+from actlab.core.options import construct, options_text, parse_call, parse_chain
+from actlab.core.registry import AGENTS, CODES
+
+
+def parse_code(text: str) -> Codec:
+    """The codec, not yet bound, that `text` says: names of registered codes, joined by `+` (or `>>`).
+
+    The first name is nearest to the environment, as in `a >> b`.
+
+    Raises:
+        OptionError: the text is malformed, or an option is unknown or of the wrong type.
+        UnknownName: no code has such a name.
+        SpaceError: a value is out of its range.
+    """
+    return reduce(rshift, [construct(CODES, call) for call in parse_chain(text)])
+
+
+def parse_agent(text: str) -> Any:
+    """The agent that `text` says: `ppo`, `ppo:learning_rate=1e-3`.
+
+    Raises:
+        OptionError: the text is malformed, or an option is unknown or of the wrong type.
+        UnknownName: no agent has such a name.
+    """
+    return construct(AGENTS, parse_call(text))
+
+
+@singledispatch
+def code_text(codec: Codec) -> str:
+    """The text that `parse_code` reads as this codec (without what `fit` added): one text for one treatment.
+
+    Raises:
+        UnknownName: a codec is not registered.
+        SpaceError: parts of a product are treated differently, which text cannot say.
+    """
+    options = options_text(codec)
+    return CODES.name_of(type(codec)) + (f":{options}" if options else "")
+
+
+@code_text.register
+def _(codec: Chain) -> str:
+    return f"{code_text(codec.outer)}+{code_text(codec.inner)}"
+
+
+@code_text.register
+def _(codec: Product) -> str:
+    texts = {code_text(part) for part in codec.parts if not _leaves_all(part)}
+    if len(texts) > 1:
+        raise SpaceError(f"One text says one treatment of all parts; received {' and '.join(sorted(texts))}.")
+    return texts.pop() if texts else code_text(Identity())
+
+
+@singledispatch
+def _leaves_all(codec: Codec) -> bool:
+    """Does the codec leave every action as it is?"""
+    return False
+
+
+@_leaves_all.register
+def _(codec: Identity) -> bool:
+    return True
+
+
+@_leaves_all.register
+def _(codec: Product) -> bool:
+    return all(map(_leaves_all, codec.parts))
