@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ class StudyResult:
     def to_json(self) -> str:
         """JSON text; numbers that are not finite become null."""
         content = {"format": FORMAT, **dataclasses.asdict(self)}
-        return json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        return json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
     def save(self, path: str | Path) -> Path:
         """Write `to_json` atomically."""
@@ -213,12 +214,16 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _finite(value: Any) -> Any:
-    """The same JSON tree with null for NaN and infinities."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+def _plain(value: Any) -> Any:
+    """The same tree as JSON values: NumPy's numbers as Python's, null for NaN and infinities."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+        return [_plain(item) for item in value]
+    raise ResultError(f"A study result holds JSON values only; received {type(value).__name__}: {value!r}.")

@@ -302,9 +302,7 @@ def _may(ran: list[ArmSummary], pairs: list[Pair], status: str, test: str) -> li
             lines.append(f"{arm.name} beats {amounts} ({test}; {p}).")
     if status == "direction only":
         rival = next(pair for pair in pairs if not pair.conclusive)
-        lines.append(
-            f"In these seeds the mean of {rival.better} is better than that of {rival.worse}: a direction, not a result."
-        )
+        lines.append(f"In these seeds {rival.better} has a better mean than {rival.worse}: a direction, not a result.")
     elif pairs and not lines:
         lines.append("No difference between two arms can be told from the luck of the seeds.")
     for arm in ran:
