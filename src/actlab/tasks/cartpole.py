@@ -67,7 +67,7 @@ class CartPole:
 
     def step(self, key: Array, state: CartPoleState, native: Array) -> tuple[CartPoleState, TimeStep]:
         """One push of 0.02 s; terminated outside of 2.4 m or 12 degrees."""
-        position, velocity, angle, spin = state.body
+        _, velocity, angle, spin = state.body
         force = jnp.where(native == 1, FORCE, -FORCE)
         cosine, sine = jnp.cos(angle), jnp.sin(angle)
         push = (force + POLE_MASS * HALF_LENGTH * spin**2 * sine) / TOTAL_MASS

@@ -8,10 +8,11 @@ is chosen here, are only: the native action is a OneOf of three Boxes (there, on
 parameters); the observation is the nine numbers alone (there, a pair with the sub-steps of the last action);
 `horizon` is 200 actions (there, no limit in the environment, 250 in the training scripts); float32 for float64.
 
-Rules. Positions are lower left corners, all in world units. An action is played in sub-steps of 0.05 s: run lasts 20 of them,
-hop and leap until the player stands on a platform again. The reward is the progress to the right as a share of the
-whole width, so the return is at most 1. Touching an enemy or falling below the platforms terminates, as does the right
-end. Only the enemy of the player's half moves. The discount 0.9 is that of the 2019 experiments.
+Rules. Positions are lower left corners, all in world units. An action is played in sub-steps of 0.05 s: run
+lasts 20 of them, hop and leap until the player stands on a platform again. The reward is the progress to the
+right as a share of the whole width, so the return is at most 1. Touching an enemy or falling below the platforms
+terminates, as does the right end. Only the enemy of the player's half moves. The discount 0.9 is that of the 2019
+experiments.
 """
 
 from dataclasses import dataclass
@@ -233,7 +234,8 @@ def scripted(observation: Array, key: Array) -> Choice:
     """Reaches the right end in 9,999 of 10,000 episodes: the expert of the reference score.
 
     On each of the first two platforms: run at full power towards the enemy; hop over it so as to come down 30
-    before the edge (it takes about seven seconds, in which the enemy walks to the other side); run up gently; hop the gap.
+    before the edge (it takes about seven seconds, in which the enemy walks to the other side); run up gently;
+    hop the gap.
     """
     x = observation[0] * (TOTAL + PLAYER[0]) - PLAYER[0]
     speed = observation[1] * SPEED_LIMIT[0]
