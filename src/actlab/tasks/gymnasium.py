@@ -129,17 +129,11 @@ class HostEnvironment:
             why = "has ended" if state.ended else "is not the one this instance is playing"
             raise ActlabError(f"The environment {self.name!r} cannot step {where}: the episode {why}; reset first.")
         try:
-            result = self._env.step(as_declared(self._env.action_space, self.action.to_host(native)))
+            given = as_declared(self._env.action_space, self.action.to_host(native))
+            observation, reward, terminated, truncated, info = self._env.step(given)
         except Exception as error:
             raise ActlabError(f"The environment {self.name!r} failed {where}: {_told(error)}") from error
         state.actions.append(jax.tree.map(np.array, native))
-        if not isinstance(result, tuple) or len(result) != 5:
-            count = len(result) if isinstance(result, tuple) else type(result).__name__
-            raise ActlabError(
-                f"The environment {self.name!r} returned a wrong result {where}: expected the five values "
-                f"(observation, reward, terminated, truncated, info), received {count}."
-            )
-        observation, reward, terminated, truncated, info = result
         observed = self._observed(observation, where)
         wrong = reward_fault(reward) or flag_fault(terminated) or flag_fault(truncated)
         if wrong:
