@@ -104,7 +104,7 @@ def test_help_of_an_agent_shows_its_options_and_defaults(name: str, capsys: pyte
     text = " ".join(capsys.readouterr().out.split())
     for option in table("agent")[name].options:
         assert option.flag in text
-        assert f"(default: {option.shown})" in text
+        assert f"({option.shown})" in text
 
 
 def test_the_quick_paths_import_nothing_heavy():

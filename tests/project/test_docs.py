@@ -1,6 +1,7 @@
 """The README and the documentation: every block runs, and the pages build, strictly and offline.
 
-The blocks of one page share a namespace and a folder, in order. In an `sh` block, lines that start with
+The blocks of one page share a namespace and a folder, in order. A `python` block that begins with
+`# file: name.py` is a file for the blocks below it. In an `sh` block, lines that start with
 `actlab` run in this process; other commands must be listed in `ELSEWHERE`. A block with an HTML comment
 `<!-- not run: reason -->` above it is skipped, and the skips are listed in `NOT_RUN`, so that none slips in.
 """
@@ -33,14 +34,20 @@ def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(tmp_path))  # a page may write a module and use it
     namespace = {"__name__": "__main__"}
     for block in blocks_of(page):
-        if not block.reason:
-            run_python(block, namespace) if block.language == "python" else run_sh(block)
+        if block.reason:
+            continue
+        if block.language == "sh":
+            run_sh(block)
+        elif title := re.match(r"# file: (\w+)\.py\n", block.code):
+            Path(f"{title[1]}.py").write_text(block.code)
+            monkeypatch.delitem(sys.modules, title[1], raising=False)
+        else:
+            run_python(block, namespace)
+    for path in Path().glob("*.py"):
+        assert path.stem in sys.modules, f"{page}: {path} is written and never used"
 
 
 def run_python(block: Block, namespace: dict) -> None:
-    title = re.match(r"# file: (\S+\.py)\n", block.code)
-    if title:
-        Path(title[1]).write_text(block.code)
     code = "\n" * (block.line - 1) + block.code  # so that a traceback shows the line of the page
     exec(compile(code, str(block.page), "exec"), namespace)
 

@@ -1,7 +1,4 @@
-"""Action codes: codecs (how an action is represented) and constraints (which are allowed now).
-
-The codecs are here under their own names: `from actlab.actions import Bins, Normalise`.
-"""
+"""Action codes: codecs (how an action is represented) and constraints (which are allowed now)."""
 
 from actlab.actions.affine import Normalise
 from actlab.actions.bins import Bins

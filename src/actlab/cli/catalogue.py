@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from actlab.core.errors import UnknownName
 
@@ -18,10 +17,9 @@ class Option:
 
     name: str
     type: str
-    """As annotated: "float", "int | None"."""
-    default: Any
-    required: bool
-    """Must be given: there is no default."""
+    """In words: "a whole number", "true or false"."""
+    default: str | None
+    """As it is written; None where the option has to be given."""
     help: str
 
     @property
@@ -30,11 +28,16 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
     @property
+    def value(self) -> str:
+        """The place of the value in the usage: `N`, `true|false`."""
+        places = {"a whole number": "N", "a finite number": "X", "a word": "WORD", "numbers joined by x": "NxN"}
+        text = self.type.replace(" (as 64x64)", "").replace(", or ", "|").replace(" or ", "|")
+        return "|".join(places.get(part, part) for part in text.split("|"))
+
+    @property
     def shown(self) -> str:
-        """The default as it is written on a command line."""
-        if self.required:
-            return "none, must be given"
-        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+        """The default, in a help text."""
+        return "must be given" if self.default is None else f"default: {self.default}"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as aligned columns, two spaces apart."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """A paragraph, at most 100 characters wide."""
+    return textwrap.fill(text, 100, initial_indent=indent, subsequent_indent=indent)
 
 
 def use_device(name: str | None) -> None:
@@ -68,11 +74,11 @@ def catalogue(options: argparse.Namespace) -> None:
         data = [{"name": item.name, "summary": item.summary} for item in items]
         return show(options, data, columns([(item.name, item.summary) for item in items]))
     item = look_up(options.kind, options.name.partition(":")[0])
-    rows = [(f"  {option.name}", option.type, option.shown, option.help) for option in item.options]
-    lines = [f"{item.name}: {item.summary}", item.description]
-    if rows:
-        example = f"{item.name}:{item.options[0].name}={item.options[0].shown}"
-        lines += ["", f"options (written {example}), type, default:", columns(rows)]
+    lines = [f"{item.name}: {item.summary}", wrapped(item.description)]
+    if item.options:
+        lines += ["", f"Options, written as in {item.name}:{item.options[0].name}={item.options[0].default or '...'}"]
+    for option in item.options:
+        lines += [f"  {option.name}: {option.type} ({option.shown})", wrapped(option.help, "      ")]
     data = {
         "name": item.name,
         "summary": item.summary,
@@ -103,12 +109,11 @@ def agent_of(word: str, flags: dict[str, str] | None = None) -> Any:
     Raises:
         ActlabError: an option is unknown or has a wrong value.
     """
-    from actlab.actions.parse import parse_agent
+    from actlab.core.options import Call, construct, parse_call
+    from actlab.core.registry import AGENTS
 
-    name, _, given = word.partition(":")
-    written = [given] if given else []
-    written += [f"{option}={value}" for option, value in (flags or {}).items()]
-    return parse_agent(f"{name}:{','.join(written)}" if written else name)
+    name, given = parse_call(word)
+    return construct(AGENTS, Call(name, {**given, **(flags or {})}, 1, {}))
 
 
 def train(options: argparse.Namespace) -> None:

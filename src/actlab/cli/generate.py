@@ -11,10 +11,12 @@ import inspect
 import itertools
 import json
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import actlab
+from actlab.core.options import describe, option_fields, value_text
 from actlab.core.registry import AGENTS, CODES, TASKS, Entry
 
 PATH = Path(actlab.__file__).with_name("options.json")
@@ -33,27 +35,24 @@ def field_texts(cls: type) -> dict[str, str]:
 
 
 def options_of(cls: type) -> list[dict[str, Any]]:
-    """The fields of an agent or codec that a person may set: plain values, not statistics or spaces."""
-    texts, found = field_texts(cls), []
-    for field in dataclasses.fields(cls):
-        kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
-        if not field.init or not set(kind.replace("|", " ").split()) <= {"int", "float", "bool", "str", "None"}:
-            continue
-        required = field.default is dataclasses.MISSING
-        default: Any = None if required else field.default
-        default = float(default) if kind == "float" and not required else default
-        text = texts.get(field.name, "")
-        found.append({"name": field.name, "type": kind, "default": default, "required": required, "help": text})
-    return found
+    """The fields of an agent or codec that a person may set."""
+    texts = field_texts(cls)
+    return [
+        {
+            "name": field.name,
+            "type": describe(field.kind),
+            "default": None if field.default is dataclasses.MISSING else value_text(field.default),
+            "help": texts.get(field.name, ""),
+        }
+        for field in option_fields(cls).values()
+    ]
 
 
-def item(entry: Entry) -> dict[str, Any]:
+def item(entry: Entry, documented: Callable[[type], Any]) -> dict[str, Any]:
     """One registered class: its summary, the first paragraph of its documentation, its options."""
     cls = entry.load()
-    module = inspect.getmodule(cls)
-    texts = [inspect.getdoc(cls) or "", (module.__doc__ if module else "") or ""]
-    description = [" ".join(text.split("\n\n")[0].split()) for text in texts]
-    return {"summary": entry.summary, "description": description[1] or description[0], "options": options_of(cls)}
+    paragraph = (inspect.getdoc(documented(cls)) or "").split("\n\n")[0]
+    return {"summary": entry.summary, "description": " ".join(paragraph.split()), "options": options_of(cls)}
 
 
 def content() -> dict[str, Any]:
@@ -61,8 +60,8 @@ def content() -> dict[str, Any]:
     import actlab.tasks  # noqa: F401 (its import registers the built-in tasks)
 
     return {
-        "agent": {entry.name: item(entry) for entry in AGENTS},
-        "code": {entry.name: item(entry) for entry in CODES},
+        "agent": {entry.name: item(entry, inspect.getmodule) for entry in AGENTS},  # a file's top tells the paper
+        "code": {entry.name: item(entry, lambda cls: cls) for entry in CODES},
         "task": {
             entry.name: {"summary": entry.summary, "description": entry.summary, "options": []} for entry in TASKS
         },

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from actlab.cli.catalogue import Item, look_up, table
 from actlab.core.errors import ActlabError, UnknownName
+from actlab.core.options import parse_call, parse_chain
 
 EXAMPLES = """\
 examples:
@@ -73,18 +74,17 @@ def device(text: str) -> str:
     return text
 
 
-def _known(kind: str, separator: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        for part in text.split(separator):
-            look_up(kind, part.partition(":")[0])
-        return text
-
-    check.__name__ = kind
-    return check
+def agent(text: str) -> str:
+    """An agent with its options: `ppo:learning_rate=1e-3`."""
+    look_up("agent", parse_call(text)[0])
+    return text
 
 
-agent = _known("agent", "\0")  # one agent is one word: nothing separates
-code = _known("code", "+")
+def code(text: str) -> str:
+    """A chain of codes with their options: `normalise+bins:bins=7`."""
+    for call in parse_chain(text):
+        look_up("code", call.name)
+    return text
 
 
 # --- commands ----------------------------------------------------------------------------------------
@@ -238,8 +238,8 @@ def _agent_options(train: Parser, items: Sequence[Item], hidden: bool) -> None:
                     continue
                 raise AssertionError(f"{item.name} has an option {option.name!r}, which is a flag of `train`.")
             given.add(option.flag)
-            text = f"{option.help} (default: {option.shown})".replace("%", "%%")
-            group.add_argument(option.flag, dest=f"agent.{option.name}", metavar=option.type.upper(), help=text)
+            text = f"{option.help} ({option.shown})".replace("%", "%%")
+            group.add_argument(option.flag, dest=f"agent.{option.name}", metavar=option.value, help=text)
 
 
 # --- parsing -----------------------------------------------------------------------------------------
