@@ -88,6 +88,21 @@ def catalogue(options: argparse.Namespace) -> None:
     show(options, data, "\n".join(lines))
 
 
+def runs(options: argparse.Namespace) -> None:
+    """`actlab runs list [ROOT]` and `actlab runs rm FOLDER...`"""
+    from actlab.cli.folders import list_folders, remove_folders
+
+    folders = [Path(folder) for folder in options.folders]
+    if options.action == "list":
+        found = [row for root in folders or [Path("runs")] for row in list_folders(root)]
+        rows = [(row.folder, row.kind, row.state, f"{row.megabytes} MB", row.what) for row in found]
+        return show(options, [vars(row) for row in found], columns(rows) if rows else "nothing here")
+    if not folders:
+        raise ActlabError("Name the folders to remove: actlab runs rm FOLDER...")
+    removed = [str(folder) for folder in remove_folders(folders)]
+    show(options, removed, "\n".join(f"removed {folder}" for folder in removed))
+
+
 def completion(options: argparse.Namespace) -> None:
     """`actlab completion bash|zsh|fish`"""
     from actlab.cli.parser import build
@@ -109,11 +124,11 @@ def agent_of(word: str, flags: dict[str, str] | None = None) -> Any:
     Raises:
         ActlabError: an option is unknown or has a wrong value.
     """
-    from actlab.core.options import Call, construct, parse_call
+    from actlab.core.options import construct, parse_call
     from actlab.core.registry import AGENTS
 
-    name, given = parse_call(word)
-    return construct(AGENTS, Call(name, {**given, **(flags or {})}, 1, {}))
+    call = parse_call(word)
+    return construct(AGENTS, call._replace(options={**call.options, **(flags or {})}))
 
 
 def train(options: argparse.Namespace) -> None:
@@ -216,3 +231,34 @@ def report(options: argparse.Namespace) -> None:
     folder = Path(options.folder)
     result = StudyResult.load(folder / "study.json")
     _show_study(options, result, write_report(result, Path(options.out) if options.out else folder))
+
+
+def _show_study(options: argparse.Namespace, result: Any, page: Path) -> None:
+    """The arms, what may be concluded, what was left out, and where the report is.
+
+    Raises:
+        ActlabError: seeds failed (said last, so that the exit code tells).
+    """
+    from actlab.reports.summary import judge
+    from actlab.reports.verdict import bracket
+
+    said = judge(result)
+    lines = []
+    for task, verdict in said.items():
+        rows = [("arm", f"{result.metric} [95% interval]", "seeds", "failed")]
+        rows += [(arm.name, bracket(arm.mean), str(arm.seeds), str(arm.failed or "-")) for arm in verdict.arms]
+        lines += [f"{task}: {verdict.headline}", "", columns(rows), ""]
+    lines += [f"left out: {pair.agent} with {pair.code}: {pair.reason}" for pair in result.skipped]
+    lines += [f"failed: {failure.arm}, seed {failure.seed}: {failure.sentence}" for failure in result.failed]
+    lines.append(f"report: {page}")
+    data = {
+        "report": str(page),
+        "study": json.loads(result.to_json()),
+        "verdicts": {
+            task: {"headline": v.headline, "status": v.status, "winner": v.winner, "may": v.may, "may_not": v.may_not}
+            for task, v in said.items()
+        },
+    }
+    show(options, data, "\n".join(lines))
+    if result.failed:
+        raise ActlabError(f"{len(result.failed)} seeds failed; the sentences are in the report.")

@@ -76,7 +76,7 @@ def device(text: str) -> str:
 
 def agent(text: str) -> str:
     """An agent with its options: `ppo:learning_rate=1e-3`."""
-    look_up("agent", parse_call(text)[0])
+    look_up("agent", parse_call(text).name)
     return text
 
 
