@@ -1,1 +1,19 @@
 """Where agents act: tasks in the graph, adapters to published suites, the checker."""
+
+from actlab.tasks.catalogue import TaskRow, list_tasks, make_task, register_task, task
+from actlab.tasks.face import as_gymnasium, register_gymnasium
+from actlab.tasks.make import measure
+from actlab.tasks.probes import PROBES, Probe
+
+__all__ = [
+    "PROBES",
+    "Probe",
+    "TaskRow",
+    "as_gymnasium",
+    "list_tasks",
+    "make_task",
+    "measure",
+    "register_gymnasium",
+    "register_task",
+    "task",
+]

@@ -87,6 +87,6 @@ def scripted(observation: Array, key: Array) -> Array:
     return (observation @ weights > 0).astype(jnp.int32)
 
 
-def cartpole(**options: Any) -> Task:
-    """The task `CartPole-v1`; options are the fields of `CartPole`."""
-    return make_task(CartPole(**options), "CartPole-v1", reference=REFERENCE)
+def cartpole(horizon: int = 500) -> Task:
+    """The task `CartPole-v1`; the options are the fields of `CartPole`."""
+    return make_task(CartPole(horizon), "CartPole-v1", reference=REFERENCE)

@@ -92,6 +92,6 @@ def scripted(observation: Array, key: Array) -> Array:
     return jnp.clip(torque, -TORQUE_LIMIT, TORQUE_LIMIT)[None]
 
 
-def pendulum(**options: Any) -> Task:
-    """The task `Pendulum-v1`; options are the fields of `Pendulum`."""
-    return make_task(Pendulum(**options), "Pendulum-v1", reference=REFERENCE)
+def pendulum(horizon: int = 200) -> Task:
+    """The task `Pendulum-v1`; the options are the fields of `Pendulum`."""
+    return make_task(Pendulum(horizon), "Pendulum-v1", reference=REFERENCE)

@@ -252,6 +252,6 @@ def scripted(observation: Array, key: Array) -> Choice:
     return Choice(branch, (power[None], aim[None], jnp.zeros((1,))))
 
 
-def platform(**options: Any) -> Task:
-    """The task `Platform-v0`; options are the fields of `Platform`."""
-    return make_task(Platform(**options), "Platform-v0", discount=0.9, reference=REFERENCE)
+def platform(horizon: int = 200, jump_noise: float = 1.0, motion_noise: float = 0.5) -> Task:
+    """The task `Platform-v0`; the options are the fields of `Platform`."""
+    return make_task(Platform(horizon, jump_noise, motion_noise), "Platform-v0", discount=0.9, reference=REFERENCE)

@@ -201,13 +201,13 @@ def _probes() -> list[Probe]:
         Probe("credit", "a reward two steps after its cause", delayed(two, 3, True), 1.0, 0.5, 0.95, 0.99**2),
         Probe("memory", "a cue to keep for three steps", delayed(two, 4, False), 1.0, 0.5, 0.95, 0.99**3),
         *(
-            Probe(
-                f"policy-{kind}", f"which action fits the cue, in a {space!r}", matching(space, targets), 1.0, *scores
-            )
+            Probe(f"policy-{kind}", f"which {kind} action fits the cue", matching(space, targets), 1.0, *scores)
             for kind, (space, targets, scores) in _SPACES.items()
         ),
         *(
-            Probe(f"mask-{kind}", f"allowed sets, in a {space!r}", matching(space, targets, limits), 1.0, random, 0.95)
+            Probe(
+                f"mask-{kind}", f"allowed sets over {kind} actions", matching(space, targets, limits), 1.0, random, 0.95
+            )
             for kind, (space, targets, limits, random) in _MASKS.items()
         ),
         Probe(

@@ -1,0 +1,170 @@
+"""Tasks by name: ours in the graph, those that a person registered, and every Gymnasium id.
+
+```python
+task("CartPole-v1")                     # ours, in the graph
+task("gymnasium/CartPole-v1")           # Gymnasium's own, on the host
+task("HalfCheetah-v5")                  # any other Gymnasium id
+task("my_module:MyTask-v0")             # an id that importing my_module registers with Gymnasium
+register_task("my/task", MyEnvironment) # functional or Gymnasium; then task("my/task")
+```
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+import gymnasium
+
+from actlab.core.contracts import Task
+from actlab.core.errors import ActlabError, UnknownName
+from actlab.core.registry import TASKS, Entry
+from actlab.core.spaces import Space
+from actlab.tasks.make import make_task
+from actlab.tasks.probes import PROBES
+
+__all__ = ["TaskRow", "list_tasks", "make_task", "register_task", "task"]
+
+OURS = "actlab/"
+HOST = "gymnasium/"
+
+TASKS.add("CartPole-v1", "actlab.tasks.cartpole:cartpole", "balance a pole on a cart; pushes left or right")
+TASKS.add("Pendulum-v1", "actlab.tasks.pendulum:pendulum", "swing a rod up with little torque; one real action")
+TASKS.add("actlab/Platform-v0", "actlab.tasks.platform:platform", "run, hop or leap, each with a real parameter")
+for _name, _probe in PROBES.items():
+    TASKS.add(_name, _probe.factory, f"probe: {_probe.isolates}")
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """What a list of tasks shows of one."""
+
+    name: str
+    observation: Space
+    action: Space
+    horizon: int
+    compiled: bool
+    """Does it run in the graph?"""
+    summary: str
+    reference: Mapping[str, float]
+
+
+def task(name: str, *, discount: float | None = None, **options: Any) -> Task:
+    """The task of that name, over its native actions.
+
+    Args:
+        name: a registered name (`actlab/` before it may be added or left out), a Gymnasium id, also
+            `module:Id-v0`, or `gymnasium/` and an id, for Gymnasium's own version of a task that we have too.
+        discount: per native step, instead of the task's own.
+        options: passed to the registered factory, or to `gymnasium.make`.
+
+    Raises:
+        UnknownName: nothing has that name; the message suggests the nearest.
+        ActlabError: the options do not fit, or the task cannot be made.
+    """
+    found = _find(name, options)
+    return found if discount is None else replace(found, spec=replace(found.spec, discount=discount))
+
+
+def register_task(name: str, target: Any, summary: str = "") -> None:
+    """Register a task of your own, so that `task(name)` finds it. An equal name is replaced.
+
+    Args:
+        target: an environment (`core.contracts.Environment`), a class or function that returns one; a `Task` or
+            a function that returns one; a Gymnasium environment's class or a function that returns a fresh one;
+            or `module:attribute` of one of these.
+        summary: one line for lists.
+
+    Raises:
+        ActlabError: the name is empty or begins with `gymnasium/`, or the target is a Gymnasium instance.
+    """
+    if not name or name.startswith(HOST):
+        raise ActlabError(f"A task's name must not be empty or begin with {HOST!r}; received {name!r}.")
+    if isinstance(target, gymnasium.Env):
+        raise ActlabError(
+            f"The task {name!r} needs a class or a function that makes a fresh {type(target).__name__}; "
+            f"received one instance of it."
+        )
+    TASKS.add(name, target, summary)
+
+
+def list_tasks() -> list[TaskRow]:
+    """A row for every registered task, by name. (Gymnasium's own ids are in `gymnasium.registry`.)"""
+    return [_row(entry) for entry in TASKS]
+
+
+def _row(entry: Entry) -> TaskRow:
+    made = task(entry.name)
+    environment = made.environment
+    return TaskRow(
+        entry.name,
+        environment.observation,
+        environment.action,
+        environment.horizon,
+        environment.compiled,
+        entry.summary,
+        made.spec.reference,
+    )
+
+
+# --- from a name to a task -----------------------------------------------------------------------------
+
+
+def _find(name: str, options: dict[str, Any]) -> Task:
+    for known in (name, OURS + name, name.removeprefix(OURS)):
+        if known in TASKS:
+            return _build(_load(TASKS[known]), known, options)
+    identity = name.removeprefix(HOST)
+    if identity != name or ":" in name or name in gymnasium.registry:
+        return _host(identity, name, options)
+    known = {entry.name for entry in TASKS}
+    near = difflib.get_close_matches(name, known | set(gymnasium.registry), n=1, cutoff=0.5)
+    raise UnknownName("task", name, near or known)
+
+
+def _load(entry: Entry) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ActlabError(f"The task {entry.name!r} is registered as {entry.target!r}, but {error}.") from error
+
+
+def _host(source: str | Callable[..., gymnasium.Env], name: str, options: dict[str, Any]) -> Task:
+    from actlab.tasks.gymnasium import gymnasium_task
+
+    return gymnasium_task(source, name=name, **options)
+
+
+def _build(target: Any, name: str, options: dict[str, Any]) -> Task:
+    """The task that a registered target stands for."""
+    if not callable(target):
+        if options:
+            raise ActlabError(f"The task {name!r} takes no options; received {', '.join(options)}.")
+        return _finish(target, target, name, options)
+    if isinstance(target, type) and issubclass(target, gymnasium.Env):
+        return _host(target, name, options)
+    signature = inspect.signature(target)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        taken = ", ".join(map(str, signature.parameters.values())) or "no options"
+        raise ActlabError(f"The task {name!r} takes {taken}; received {options}: {error}.") from error
+    return _finish(target(**options), target, name, options)
+
+
+@singledispatch
+def _finish(made: Any, target: Any, name: str, options: dict[str, Any]) -> Task:
+    return make_task(made, name)
+
+
+@_finish.register
+def _(made: Task, target: Any, name: str, options: dict[str, Any]) -> Task:
+    return replace(made, spec=replace(made.spec, name=name))
+
+
+@_finish.register
+def _(made: gymnasium.Env, target: Any, name: str, options: dict[str, Any]) -> Task:
+    made.close()
+    return _host(target, name, options)
