@@ -247,8 +247,8 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
     path = Path(path)
     if path.suffix in (".png", ".svg"):
         path = path.with_suffix("")
-    raster, vector = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.svg")
-    return write_atomically(raster, png(figure)), write_atomically(vector, svg(figure))
+    raster, vectors = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.svg")
+    return write_atomically(raster, png(figure)), write_atomically(vectors, svg(figure))
 
 
 def _render(figure: "Figure", **options: Any) -> bytes:
