@@ -181,7 +181,7 @@ def learner_of(run: Run) -> Any:
         raise ActlabError(f"{run.folder} is not finished; go on with: actlab resume {run.folder}")
     if not run.agent.compiled:
         return from_plain(json.loads((run.folder / "learner.json").read_text()))
-    template = jax.jit(lambda agent, key: agent.init(run.task.spec, key))(run.agent, jax.random.key(0))
+    template = jax.eval_shape(lambda agent, key: agent.init(run.task.spec, key), run.agent, jax.random.key(0))
     return load_tree(run.folder / LEARNER, template)[0]
 
 

@@ -55,7 +55,7 @@ def read_json(path: Path) -> Any:
 
 
 def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _named(tree: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def save_tree(path: Path, tree: Any, header: dict[str, Any], loose: Mapping[str,
 
 
 def load_tree(path: Path, like: Any) -> tuple[Any, dict[str, Any], dict[str, np.ndarray]]:
-    """The tree saved at `path`, in the structure of `like`; its header; its loose arrays.
+    """The tree saved at `path`, in the structure of `like` (arrays or shapes); its header; its loose arrays.
 
     Raises:
         ActlabError: the file is missing, truncated, foreign or newer, or its leaves are not those of `like`.
@@ -110,11 +110,11 @@ def load_tree(path: Path, like: Any) -> tuple[Any, dict[str, Any], dict[str, np.
     def restore(name: str, leaf: Any) -> Any:
         array = found[name]
         if _is_key(leaf):
-            return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf))
-        if array.shape != np.shape(leaf) or array.dtype != np.asarray(leaf).dtype:
-            expected = f"{np.asarray(leaf).dtype}{list(np.shape(leaf))}"
+            return jax.random.wrap_key_data(jnp.asarray(array))
+        if array.shape != leaf.shape or array.dtype != leaf.dtype:
+            expected = f"{leaf.dtype}{list(leaf.shape)}"
             raise ActlabError(f"{path}: {name} should be {expected}, but is {array.dtype}{list(array.shape)}.")
-        return jnp.asarray(array) if isinstance(leaf, jax.Array) else array
+        return array if isinstance(leaf, np.ndarray) else jnp.asarray(array)
 
     paths, structure = jax.tree_util.tree_flatten_with_path(like)
     leaves = [restore(jax.tree_util.keystr(path), leaf) for path, leaf in paths]

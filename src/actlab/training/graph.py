@@ -28,6 +28,10 @@ from actlab.training.play import Tally
 Tree = Any
 
 
+RUN_ONCE = {"xla_backend_optimization_level": 0}
+"""Compiler options of programs that run once: their compilation is all that they cost."""
+
+
 class Carry(eqx.Module):
     """All that continues from tick to tick: what a checkpoint holds."""
 
@@ -121,16 +125,16 @@ class GraphDriver:
     def start(self, agent: Any, key: Array, data: Mapping[str, Any], start: Tree, most_rows: int) -> Carry:
         """The carry before the first tick."""
         check_sources(self.sources, data)
-        learner = jax.jit(lambda agent, key: agent.init(self.task.spec, key, start))(agent, fold(key, "init"))
+        init = jax.jit(lambda agent, key: agent.init(self.task.spec, key, start), compiler_options=RUN_ONCE)
+        learner = init(agent, fold(key, "init"))
         lanes, row = {}, {}
         for name, source in self.sources.items():
             rollout = collecting(source)
             if rollout is None:
                 continue
             policy, lane_key = rollout.behaviour or agent, fold(key, "lanes", name)
-            lanes[name] = jax.jit(lambda l, k, p=policy, r=rollout: begin_lanes(self.task, p, r, l, k))(
-                learner, lane_key
-            )
+            begin = lambda l, k, p=policy, r=rollout: begin_lanes(self.task, p, r, l, k)  # noqa: E731
+            lanes[name] = jax.jit(begin, compiler_options=RUN_ONCE)(learner, lane_key)
             shape, _, _ = jax.eval_shape(
                 lambda l, lane, k, p=policy, r=rollout: roll_out(self.task, p, r, l, lane, k),
                 learner,

@@ -22,9 +22,10 @@ from actlab.core.keys import fold, seed_of
 from actlab.core.sources import Replay, Rollout
 from actlab.core.steps import Batch
 from actlab.data import buffer
-from actlab.tasks.lanes import Lanes, lanes_for
+from actlab.tasks.lanes import lanes_for
 from actlab.training.collect import longest
 from actlab.training.graph import (
+    RUN_ONCE,
     Carry,
     check_sources,
     collecting,
@@ -35,6 +36,7 @@ from actlab.training.graph import (
     sample_batches,
     updates_of,
 )
+from actlab.training.graph_lanes import GraphLanes
 from actlab.training.plain import from_plain, to_plain
 from actlab.training.play import Tally
 
@@ -73,12 +75,16 @@ def _index(tree: Tree, i: int) -> Tree:
     return jax.tree.map(lambda leaf: leaf[i], tree)
 
 
+def _lanes_of(environment: Any, count: int) -> Any:
+    return GraphLanes(environment, count) if environment.compiled else lanes_for(environment, count)
+
+
 class Collector:
     """Lanes of one source (or of an evaluation), and the compiled calls that serve them."""
 
     def __init__(self, task: Task, policy: Any, count: int, *, explore: bool = True):
         self.task, self.count, self.explore = task, count, explore
-        self.lanes: Lanes = lanes_for(task.environment, count)
+        self.lanes: Any = _lanes_of(task.environment, count)
         self.length = task.spec.codec.length
         if self.length > 1 and not self.lanes.can_wait:
             raise ActlabError(
@@ -345,7 +351,7 @@ class HostDriver:
         """The carry before the first tick."""
         check_sources(self.sources, data)
         init = lambda agent, key: agent.init(self.task.spec, key, start)  # noqa: E731
-        learner = (jax.jit(init) if agent.compiled else init)(agent, fold(key, "init"))
+        learner = (jax.jit(init, compiler_options=RUN_ONCE) if agent.compiled else init)(agent, fold(key, "init"))
         self.collectors, lanes, row = {}, {}, {}
         for name, source in self.sources.items():
             rollout = collecting(source)
