@@ -87,7 +87,7 @@ class Actor(eqx.Module):
     """None where there are no coordinates."""
 
     def __call__(self, situation: Situation) -> tuple[Array, Distribution | None]:
-        """Log-probabilities float32 `[N]` (finite; of illegal outcomes below -1e8), and the coordinates' distribution."""
+        """Log-probabilities float32 `[N]` (finite, illegal ones below -1e8), and the coordinates' distribution."""
         hidden = self.torso(situation.features)
         log_probs, box = jnp.zeros((1,)), None
         if self.outcomes is not None:
@@ -224,20 +224,12 @@ class SAC:
         rows = batch["replay"]._replace(memory=())
         rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), rows)
         weights = rows.valid.astype(jnp.float32) / jnp.maximum(jnp.sum(rows.valid), 1).astype(jnp.float32)
-        here = jax.vmap(lambda step: situation(state, step))(rows.step)
-        there = jax.vmap(lambda step: situation(state, step))(rows.next)
-        relevant = jnp.asarray(state.code.relevant.astype(np.float32))
+        here, there = (jax.vmap(lambda step: situation(state, step))(steps) for steps in (rows.step, rows.next))
+        relevant = jnp.asarray(state.code.relevant, jnp.float32)
         alphas = jnp.exp(state.log_temperatures)
-        count = weights.shape[0]
-        keys = jax.vmap(lambda i: fold(key, "here", i))(jnp.arange(count, dtype=jnp.int32))
-        next_keys = jax.vmap(lambda i: fold(key, "there", i))(jnp.arange(count, dtype=jnp.int32))
+        keys, next_keys = (_keys(fold(key, name), weights.shape[0]) for name in ("here", "there"))
 
-        def soft_value(there: Situation, key: Array) -> Array:
-            draw = decide(state.actor, there, relevant, key)
-            values = jnp.min(state.targets(there.features, draw.coordinates), axis=0)
-            return jnp.sum(draw.probs * (values - draw.cost(alphas)))
-
-        next_values = jax.vmap(soft_value)(there, next_keys)
+        next_values = soft_values(state.actor, state.targets, there, relevant, alphas, next_keys)
         after = rows.next
         target = one_step_target(after.reward, after.elapsed, after.terminated, next_values, state.discount)
         taken, coordinates = jax.vmap(state.code.split)(rows.code)
@@ -246,20 +238,15 @@ class SAC:
             values = jax.vmap(critics)(here.features, coordinates)
             value = jnp.take_along_axis(values, taken[:, None, None], axis=2)[:, :, 0]
             error = jnp.sum(jnp.square(value - target[:, None]), axis=1)
-            return 0.5 * jnp.sum(weights * error), jnp.sum(weights * jnp.mean(value, axis=1))
+            return 0.5 * (weights @ error), weights @ jnp.mean(value, axis=1)
 
         (critic_error, value), gradients = jax.value_and_grad(critic_loss, has_aux=True)(state.critics)
         critics, critic_optimiser = self._descend(gradients, state.optimisers[0], state.critics)
 
         def actor_loss(actor: Actor) -> tuple[Array, tuple[Array, Array]]:
-            def one(here: Situation, key: Array) -> tuple[Array, Array, Array]:
-                draw = decide(actor, here, relevant, key)
-                values = jnp.min(critics(here.features, draw.coordinates), axis=0)
-                loss = jnp.sum(draw.probs * (draw.cost(alphas) - values))
-                return loss, draw.entropies(), self._target_entropies(here, draw, relevant)
-
-            losses, entropies, wanted = jax.vmap(one)(here, keys)
-            return weights @ losses, (weights @ entropies, weights @ wanted)
+            losses, draws = policy_losses(actor, critics, here, relevant, alphas, keys)
+            wanted = jax.vmap(lambda here, draw: self._target_entropies(here, draw, relevant))(here, draws)
+            return weights @ losses, (weights @ jax.vmap(Draw.entropies)(draws), weights @ wanted)
 
         (loss, (entropies, wanted)), gradients = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
         actor, actor_optimiser = self._descend(gradients, state.optimisers[1], state.actor)
@@ -351,6 +338,28 @@ class Draw(NamedTuple):
     def entropies(self) -> Array:
         """float32 `[2]`: H_d exactly, and the one-sample estimate of H_c."""
         return -jnp.stack([self.probs @ self.log_probs, self.probs @ self.log_densities])
+
+
+def soft_values(
+    actor: Actor, critics: Ensemble, there: Situation, relevant: Array, alphas: Array, keys: Array
+) -> Array:
+    """V(s') float32 `[B]` of situations `[B]`: sum_n p_n (min_e Q_e(s', x)[n] - cost_n), x one draw for each key."""
+    draws = jax.vmap(lambda there, key: decide(actor, there, relevant, key))(there, keys)
+    values = jnp.min(jax.vmap(critics)(there.features, draws.coordinates), axis=1)
+    return jnp.sum(draws.probs * (values - draws.cost(alphas)), axis=1)
+
+
+def policy_losses(
+    actor: Actor, critics: Ensemble, here: Situation, relevant: Array, alphas: Array, keys: Array
+) -> tuple[Array, Draw]:
+    """The actor's loss float32 `[B]` in situations `[B]`: sum_n p_n (cost_n - min_e Q_e(s, x)[n]); and the draws."""
+    draws = jax.vmap(lambda here, key: decide(actor, here, relevant, key))(here, keys)
+    values = jnp.min(jax.vmap(critics)(here.features, draws.coordinates), axis=1)
+    return jnp.sum(draws.probs * (draws.cost(alphas) - values), axis=1), draws
+
+
+def _keys(key: Array, count: int) -> Array:
+    return jax.vmap(lambda i: fold(key, i))(jnp.arange(count, dtype=jnp.int32))
 
 
 def decide(actor: Actor, here: Situation, relevant: Array, key: Array) -> Draw:
