@@ -229,6 +229,7 @@ class HostEnvironment:
                     env = self._source(**self._kwargs)
             own = env.spec.max_episode_steps if env.spec is not None else None
             limit = min((bound for bound in (own, self._limit) if bound is not None), default=DEFAULT_HORIZON)
+            self.limited_by_default = own is None and self._limit is None
             return env if own == limit else gymnasium.wrappers.TimeLimit(env, limit), limit
         except Exception as error:
             raise _explained(self.name, error) from error
