@@ -37,6 +37,9 @@ from actlab.core.keys import fold
 
 Value = Any
 
+_NARROW = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
+"""What numbers of eight bytes become on the device."""
+
 
 class Choice(eqx.Module):
     """A value (or a set, or a cell) of a `OneOf`: the branch taken, and one entry for each branch."""
@@ -121,8 +124,12 @@ class Space(abc.ABC):
         """A numpy value from Gymnasium in our form."""
 
 
-def _bounds(values: float | Sequence[float] | np.ndarray, shape: tuple[int, ...]) -> float | tuple[float, ...]:
-    array = np.broadcast_to(np.asarray(values, np.float64), shape).ravel()
+def _bounds(values: Any, shape: tuple[int, ...], dtype: np.dtype) -> float | tuple[float, ...]:
+    array = np.asarray(values, np.float64)
+    if dtype.kind == "f":  # so that equal Boxes have equal bounds, from wherever they come
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype).astype(np.float64)
+    array = np.broadcast_to(array, shape).ravel()
     if array.size == 0 or (array == array[0]).all():
         return float(array[0]) if array.size else 0.0
     return tuple(float(x) for x in array)
@@ -145,13 +152,15 @@ class Box(Space):
             dtype: of the values; float32 for actions.
 
         Raises:
-            SpaceError: a bound is NaN, or `low` is above `high` somewhere.
+            SpaceError: a bound is NaN, `low` is above `high` somewhere, or the numbers take eight bytes.
         """
+        if np.dtype(dtype).name in _NARROW:
+            raise SpaceError(f"A Box holds numbers of at most four bytes (float32, int32); received {np.dtype(dtype)}.")
         size = tuple(np.broadcast_shapes(np.shape(low), np.shape(high))) if shape is None else tuple(shape)
         if not (np.asarray(low, np.float64) <= np.asarray(high, np.float64)).all():
             raise SpaceError(f"A Box needs low <= high everywhere; received low={low}, high={high}.")
-        object.__setattr__(self, "low", _bounds(low, size))
-        object.__setattr__(self, "high", _bounds(high, size))
+        object.__setattr__(self, "low", _bounds(low, size, np.dtype(dtype)))
+        object.__setattr__(self, "high", _bounds(high, size, np.dtype(dtype)))
         object.__setattr__(self, "shape", size)
         object.__setattr__(self, "dtype", np.dtype(dtype).name)
 
@@ -722,9 +731,6 @@ class OneOf(Space):
             for i, space in enumerate(self.spaces)
         )
         return Choice(np.asarray(index, np.int32), values)
-
-
-_NARROW = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
 
 
 def _narrow_box(space: gymnasium.spaces.Box) -> Box:
