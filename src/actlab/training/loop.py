@@ -65,6 +65,8 @@ class Outcome:
 class Interrupted(ActlabError):
     """Ctrl-C: the checkpoint is written, the run can be resumed."""
 
+    exit_code = 130
+
 
 def make_driver(task: Task, agent: Any) -> Any:
     """The driver that fits: in the graph if both task and agent are, else on the host."""
