@@ -6,7 +6,6 @@ Everything but the standard library is imported inside the functions.
 import argparse
 import json
 import os
-import shlex
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -86,6 +85,55 @@ def catalogue(options: argparse.Namespace) -> None:
         "options": [vars(option) for option in item.options],
     }
     show(options, data, "\n".join(lines))
+
+
+def tasks(options: argparse.Namespace) -> None:
+    """`actlab tasks`, `actlab tasks NAME`, `actlab tasks check ID`"""
+    words = options.words
+    if not words:
+        items = list(table("task").values())
+        data = [{"name": item.name, "summary": item.summary} for item in items]
+        text = columns([(item.name, item.summary) for item in items])
+        return show(options, data, text + "\n\nand every Gymnasium id, such as HalfCheetah-v5, and module:Id-v0")
+    if words[0] == "check":
+        if len(words) != 2:
+            raise ActlabError("Name the task to check: actlab tasks check ID")
+        return _check_task(options, words[1])
+    if len(words) > 1:
+        raise ActlabError(f"One task at a time; received {', '.join(words)}.")
+    from actlab.tasks import task as find_task
+
+    made = find_task(words[0])
+    environment, spec = made.environment, made.spec
+    data = {
+        "name": spec.name,
+        "summary": table("task")[spec.name].summary if spec.name in table("task") else "",
+        "observation": repr(environment.observation),
+        "action": repr(environment.action),
+        "horizon": spec.horizon,
+        "discount": spec.discount,
+        "runs": "in the graph" if environment.compiled else "on the host",
+        "reference": dict(spec.reference),
+    }
+    scores = ", ".join(f"{name} {score:g}" for name, score in spec.reference.items())
+    rows = [(name, str(value)) for name, value in data.items() if value and name != "reference"]
+    show(options, data, columns([*rows, *([("reference", scores)] if scores else [])]))
+
+
+def _check_task(options: argparse.Namespace, name: str) -> None:
+    """What the checker says of a task.
+
+    Raises:
+        ActlabError: it found errors (said last, so that the exit code tells).
+    """
+    from actlab.tasks.check import check_task
+
+    findings = check_task(name)
+    data = [{"severity": finding.severity, "sentence": finding.sentence} for finding in findings]
+    show(options, data, "\n".join(map(str, findings)))
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        raise ActlabError(f"{name} has {errors} {'error' if errors == 1 else 'errors'}; see above.")
 
 
 def runs(options: argparse.Namespace) -> None:
@@ -188,15 +236,15 @@ def evaluate(options: argparse.Namespace) -> None:
     """`actlab evaluate RUN`"""
     use_device(options.device)
     from actlab.reports.statistics import t_interval
+    from actlab.reports.verdict import bracket, number
     from actlab.training import api
 
     scores = api.evaluate(options.folder, options.task, episodes=options.episodes, seed=options.seed)
-    rows = [("score", "policy", "mean", "95% interval", "lowest", "highest")]
+    rows = [("score", "policy", "mean [95% interval]", "lowest", "highest")]
     for name, policies in scores.items():
         for policy, values in policies.items():
-            middle = t_interval(values)
-            interval = f"[{middle.low:.6g}, {middle.high:.6g}]"
-            rows.append((name, policy, f"{middle.value:.6g}", interval, f"{min(values):.6g}", f"{max(values):.6g}"))
+            mean = bracket(t_interval(values)) if len(values) > 1 else number(values[0])
+            rows.append((name, policy, mean, number(min(values)), number(max(values))))
     show(options, scores, columns(rows))
 
 
@@ -204,23 +252,48 @@ def compare(options: argparse.Namespace) -> None:
     """`actlab compare AGENT... --task ID... --code CODE...`"""
     use_device(options.device)
     from actlab.training import api
+    from actlab.training.loop import Interrupted
 
-    study = api.compare(
-        [agent_of(word) for word in options.agents],
-        options.task,
-        options.code or ["identity"],
-        seeds=options.seeds,
-        seed=options.seed,
-        steps=options.steps,
-        out=options.out,
-        evaluations=options.evaluations,
-        episodes=options.episodes,
-        workers=options.workers,
-        question=options.question,
-        command=shlex.join(["actlab", *options.words]),
-        quiet=options.quiet,
-    )
+    try:
+        study = api.compare(
+            [agent_of(word) for word in options.agents],
+            options.task,
+            options.code or ["identity"],
+            seeds=options.seeds,
+            seed=options.seed,
+            steps=options.steps,
+            out=options.out,
+            evaluations=options.evaluations,
+            episodes=options.episodes,
+            workers=options.workers,
+            question=options.question,
+            command=options.line,
+            quiet=options.quiet,
+        )
+    except Interrupted:
+        raise Interrupted("Stopped; what was computed stays, and the same command goes on from there.") from None
     _show_study(options, study.result, study.report())
+
+
+DEMO = (
+    "compare ppo:environments=16,decisions=64,minibatch=256 --task Pendulum-v1 "
+    "--code normalise --code normalise+bins:bins=5 --code normalise+coarse-to-fine:levels=2,bins=3 "
+    "--seeds 5 --steps 60k --evaluations 5 --episodes 10 --out runs/demo"
+)
+"""What the demonstration is short for."""
+
+
+def demo(options: argparse.Namespace) -> None:
+    """`actlab demo`: a comparison that fits into a minute, and its figure."""
+    from actlab.cli.parser import parse
+
+    given = [f"--{name}={value}" for name in ("out", "device") if (value := getattr(options, name)) is not None]
+    given += [f"--{name}" for name in ("json", "quiet") if getattr(options, name)]
+    asked = parse([*DEMO.split(), *given])
+    sys.stderr.write(f"{asked.line}\n")
+    compare(asked)
+    for figure in sorted(Path(asked.out).glob("figures/*.png")):
+        sys.stderr.write(f"figure: {figure}\n")
 
 
 def report(options: argparse.Namespace) -> None:

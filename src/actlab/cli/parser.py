@@ -7,6 +7,7 @@ codes, options are part of the word: `ppo:learning_rate=1e-3,epochs=4`.
 import argparse
 import difflib
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ examples:
   actlab demo
   actlab train ppo --task CartPole-v1 --steps 200k
   actlab compare sac dqn --task Pendulum-v1 --code normalise --code normalise+bins:bins=7 --seeds 5 --steps 20k
-  actlab report runs/NAME --out report.html
+  actlab report runs/NAME
 
 Agents are written ppo or ppo:learning_rate=1e-3,epochs=4; codes normalise+coarse-to-fine:levels=2,bins=7.
 `actlab COMMAND --help` shows the flags of a command.
@@ -162,7 +163,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
 
     report = command("report", "report", "write the report of a study as one HTML page")
     report.add_argument("folder", metavar="STUDY", help="the folder of a study")
-    report.add_argument("--out", metavar="FILE", help="where to (report.html in the study's folder)")
+    report.add_argument("--out", metavar="DIR", help="folder of the report (the study's own)")
 
     tasks = command("tasks", "tasks", "list tasks; show or check one", usage="actlab tasks [NAME | check ID] [flags]")
     choices(tasks.add_argument("words", nargs="*", metavar="NAME", help="a task to show; or `check ID`"), "task")
@@ -246,7 +247,7 @@ def _agent_options(train: Parser, items: Sequence[Item], hidden: bool) -> None:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The options of a command line; `options.run` names the function that does it.
+    """The options of a command line; `run` names the function that does it, `line` is how one would type it.
 
     Raises:
         UsageError: a flag is unknown, missing or has a wrong value.
@@ -265,6 +266,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         raise SystemExit(0)
     elif unknown:
         raise UsageError(_unknown_flag(unknown[0].partition("=")[0], commands[options.command]))
+    options.line = shlex.join(["actlab", *words])
     return options
 
 
