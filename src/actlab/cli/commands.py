@@ -50,7 +50,7 @@ def use_device(name: str | None) -> None:
     jax.config.update("jax_platforms", os.environ["JAX_PLATFORMS"])
     try:
         found = jax.devices()
-    except RuntimeError:
+    except (RuntimeError, AssertionError):  # where no plugin for it is installed, JAX only asserts
         found = []
     if not found or (found[0].platform == "cpu") != (name == "cpu"):
         raise ActlabError(f"JAX finds no device {name!r} here; accelerators need: pip install 'actlab[cuda12]'.")
@@ -225,7 +225,15 @@ def _show_runs(options: argparse.Namespace, runs: Sequence[Any]) -> None:
 
 
 def resume(options: argparse.Namespace) -> None:
-    """`actlab resume RUN`"""
+    """`actlab resume RUN`
+
+    Raises:
+        ActlabError: the folder holds a study, which its own command continues, or nothing of ours.
+    """
+    from actlab.cli.folders import kind_of
+
+    if kind_of(Path(options.folder)) == "study":
+        raise ActlabError(f"{options.folder} is a study: the `actlab compare` command that began it goes on with it.")
     use_device(options.device)
     from actlab.training import api
 

@@ -157,8 +157,8 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     evaluate.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
     _device(evaluate)
 
-    resume = command("resume", "resume", "go on with a run or a study that was stopped")
-    resume.add_argument("folder", metavar="FOLDER", help="the folder of a run or a study")
+    resume = command("resume", "resume", "go on with a run that was stopped")
+    resume.add_argument("folder", metavar="RUN", help="the folder of a run")
     _device(resume)
 
     report = command("report", "report", "write the report of a study as one HTML page")
