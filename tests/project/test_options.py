@@ -9,9 +9,8 @@ from actlab.cli.catalogue import table
 from actlab.core.options import construct, option_fields, parse_chain
 from actlab.core.registry import AGENTS, CODES, Entry
 
-ITEMS = [
-    pytest.param(kind, entry, id=entry.name) for kind, all_ in (("agent", AGENTS), ("code", CODES)) for entry in all_
-]
+REGISTRIES = {"agent": AGENTS, "code": CODES}
+ITEMS = [pytest.param(kind, entry, id=entry.name) for kind, entries in REGISTRIES.items() for entry in entries]
 
 
 def test_the_table_is_up_to_date():
