@@ -9,7 +9,7 @@ from actlab.reports import figures, html, table
 from actlab.reports.files import write_atomically
 from actlab.reports.result import POLICIES, Arm, StudyResult
 from actlab.reports.summary import arms_values, judge, names, normalised, ranked, scores_values, span
-from actlab.reports.verdict import Verdict, listing
+from actlab.reports.verdict import SEEDS, Verdict, listing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,6 +76,8 @@ def _curves(result: StudyResult, task: str, arms: list[Arm], prefix: str) -> lis
     )
     if min(map(len, curves.values())) < 2:
         caption += " An arm with one seed has no band."
+    elif min(map(len, curves.values())) < SEEDS:
+        caption += " With so few seeds a band can leave the axis."
     return [Drawing(f"{prefix}-curves", task, f"Learning curves of {listing(list(curves))}", caption, figure)]
 
 

@@ -125,7 +125,7 @@ def final_scores(
         axes.set_xlim(low, high)
         for name, value in (references or {}).items():
             if low <= value <= high:
-                axes.axvline(value, color=FAINT, linewidth=1, linestyle=":", zorder=0)
+                axes.axvline(value, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
                 place = axes.get_xaxis_transform()
                 axes.text(value, 1.0, name, transform=place, ha="center", va="bottom", fontsize=7.5, color=FAINT)
         as_rows(axes, names)

@@ -24,7 +24,12 @@ from actlab.reports.summary import (
 )
 from actlab.reports.verdict import SEEDS, Verdict
 
-THEME = {style.INK: "var(--ink)", style.RULE: "var(--rule)", style.FAINT: "var(--faint)"}
+THEME = {
+    style.INK: "var(--ink)",
+    style.RULE: "var(--rule)",
+    style.FAINT: "var(--faint)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(style.COLOURS)},
+}
 """Colours of a figure that follow the page's, light or dark."""
 
 
@@ -70,6 +75,7 @@ def render(
     return template.render(
         result=result,
         headline=headline(result, judged),
+        series=[_variables(style.COLOURS), _variables(style.COLOURS_ON_DARK)],
         facts=_facts(result),
         sections=sections,
         several=len(result.tasks) > 1,
@@ -99,6 +105,11 @@ def inline(svg: str, prefix: str) -> "Any":
     for colour, variable in THEME.items():
         body = body.replace(colour, variable)
     return Markup(f"{head}>{body.strip()}")
+
+
+def _variables(colours: Sequence[str]) -> str:
+    """The colours of the arms as CSS custom properties."""
+    return " ".join(f"--series-{i}: {colour};" for i, colour in enumerate(colours))
 
 
 def _badge(verdict: Verdict) -> tuple[str, str]:

@@ -19,6 +19,8 @@ INK, RULE, FAINT = "#22262b", "#d5d9de", "#5c6670"
 """Text; grid lines; secondary text. No series uses them, so a page may replace them for dark screens."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#bf5f97", "#cf8a00", "#3d9fdb", "#7a5ab5", "#8c6d46")
+COLOURS_ON_DARK = ("#4aa8e8", "#ff8040", "#2cc298", "#de8abf", "#e8ae3a", "#86caf5", "#ab92e6", "#bd9d72")
+"""The same hues, lighter, for pages with a dark ground."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
