@@ -49,7 +49,7 @@ ACCELERATION_LIMIT = (600.0, 4000.0)
 DECAY = 0.99  # of the speed to the right, a sub-step
 ENEMY_SPEED = 30.0
 
-REFERENCE = {"random": 0.155, "expert": 1.0}
+REFERENCE = {"random": 0.154, "expert": 1.0}
 """Means of 10,000 episodes by `make.measure`: uniform actions, and `scripted`."""
 
 
@@ -113,7 +113,8 @@ class Platform:
 
         def substep(carry: tuple) -> tuple:
             now, count, _, _ = carry
-            after = self._substep(fold(key, count), now, branch, parameter)
+            noise = jax.random.normal(fold(key, count), (5,))
+            after = self._substep(noise, now, branch, parameter)
             terminated = _over(after)
             landed = jnp.where(branch == RUN, count + 1 >= RUN_SUBSTEPS, _standing(after.position))
             return after, count + 1, terminated | landed, terminated
@@ -124,10 +125,13 @@ class Platform:
         progress = (after.position[0] - state.position[0]) / TOTAL
         return after, next_step(_observe(after), progress, terminated, after.time >= self.horizon)
 
-    def _substep(self, key: Array, state: PlatformState, branch: Array, parameter: Array) -> PlatformState:
-        """0.05 s: take off, push or fall; then move the player and one enemy; then leave what was run into."""
+    def _substep(self, noise: Array, state: PlatformState, branch: Array, parameter: Array) -> PlatformState:
+        """0.05 s: take off, push or fall; then move the player and one enemy; then leave what was run into.
+
+        `noise` `[5]` is standard normal: two numbers for the enemies, one for the drag, two for the take-off.
+        """
         standing = _standing(state.position)
-        velocity = self._accelerate(fold(key, "player"), state.velocity, branch, parameter, standing)
+        velocity = self._accelerate(noise[2:], state.velocity, branch, parameter, standing)
         right = jnp.where(standing, jnp.clip(velocity[0], 0.0, GROUND_SPEED_LIMIT), velocity[0])
         position = state.position + SECONDS * jnp.stack([right, velocity[1]])
         position = position.at[0].set(jnp.clip(position[0], 0.0, TOTAL))
@@ -138,7 +142,7 @@ class Platform:
         half = _half(state.position)
         inside = (state.enemies > _ENEMY_LEFT) & (state.enemies < _ENEMY_RIGHT)
         speeds = jnp.where(inside, state.speeds, -state.speeds)
-        speeds = speeds + SECONDS * self.motion_noise * jax.random.normal(fold(key, "enemy"), (2,))
+        speeds = speeds + SECONDS * self.motion_noise * noise[:2]
         speeds = jnp.clip(speeds, -ENEMY_SPEED, ENEMY_SPEED)
         enemies = jnp.clip(state.enemies + SECONDS * speeds, _ENEMY_LEFT, _ENEMY_RIGHT)
         moves = jnp.arange(2) == half
@@ -153,18 +157,18 @@ class Platform:
             state.time,
         )
 
-    def _accelerate(self, key: Array, velocity: Array, branch: Array, parameter: Array, standing: Array) -> Array:
+    def _accelerate(self, noise: Array, velocity: Array, branch: Array, parameter: Array, standing: Array) -> Array:
         """The velocity after this sub-step's push; every push costs some speed to the right."""
         lift = jnp.asarray(LIFT)[branch]
         flight = 2.0 * lift / GRAVITY + 1.0  # s
         aim = jnp.clip(parameter / flight - velocity[0], -ACCELERATION_LIMIT[0], SPEED_LIMIT[1] - lift)
-        loss = self.jump_noise * jnp.abs(jax.random.normal(fold(key, "jump"), (2,)))
+        loss = self.jump_noise * jnp.abs(noise[1:])
         jump = (jnp.stack([aim, lift]) - loss) / SECONDS
         run = jnp.stack([parameter / SECONDS, jnp.zeros(())])
         push = select(standing, select(branch == RUN, run, jump), jnp.asarray([0.0, -GRAVITY]))
         limit = jnp.asarray(ACCELERATION_LIMIT)
         velocity = velocity + SECONDS * jnp.clip(push, -limit, limit)
-        drag = SECONDS * self.motion_noise * jnp.abs(jax.random.normal(fold(key, "drag"), ()))
+        drag = SECONDS * self.motion_noise * jnp.abs(noise[0])
         return jnp.stack(
             [
                 jnp.clip(velocity[0] - drag, 0.0, SPEED_LIMIT[0]),
@@ -231,7 +235,7 @@ def _observe(state: PlatformState) -> Array:
 
 
 def scripted(observation: Array, key: Array) -> Choice:
-    """Reaches the right end in 9,999 of 10,000 episodes: the expert of the reference score.
+    """Reaches the right end in 9,998 of 10,000 episodes: the expert of the reference score.
 
     On each of the first two platforms: run at full power towards the enemy; hop over it so as to come down 30
     before the edge (it takes about seven seconds, in which the enemy walks to the other side); run up gently;
