@@ -91,13 +91,15 @@ def render(
 def inline(svg: str, prefix: str) -> "Any":
     """An SVG document as an element of the page: its size free, its identifiers its own, its ink the page's.
 
+    Its own style sheet, which would hold for the whole page, is replaced by a rule of the page.
+
     Args:
         prefix: of the identifiers, different for each figure of a page.
     """
     from markupsafe import Markup
 
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->|<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\b(id="|href="#|url\(#)', lambda found: found.group(0) + prefix, svg)
     head, body = svg.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
