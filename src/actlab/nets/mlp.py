@@ -66,7 +66,7 @@ def linear(inputs: int, outputs: int, *, key: Array, initialisation: str = "lecu
     if initialisation not in INITIALISATIONS:
         raise UnknownName("initialisation", initialisation, INITIALISATIONS)
     weight, bias = INITIALISATIONS[initialisation](fold(key, "values"), (outputs, inputs), gain)
-    empty = eqx.nn.Linear(inputs, outputs, key=fold(key, "discarded"))
+    empty = eqx.filter_eval_shape(eqx.nn.Linear, inputs, outputs, key=key)  # its own draw would be wasted
     return eqx.tree_at(lambda layer: (layer.weight, layer.bias), empty, (weight, bias))
 
 
