@@ -55,6 +55,7 @@ __all__ = [
     "train",
 ]
 
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
