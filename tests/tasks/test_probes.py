@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from actlab.actions.chunk import Chunk
 from actlab.core import sets
 from actlab.core.keys import fold
 from actlab.core.spaces import Box, Discrete, MultiBinary, MultiDiscrete
@@ -77,15 +78,6 @@ def test_the_best_score_is_the_best_of_all_legal_play(name):
 
 
 QUICK = {"mask-nested", "mask-next", "interval", "chunk-box", "policy-dict"}
-    "mask-nested",
-    "mask-next",
-    "mask-tuple",
-    "dependence",
-    "interval",
-    "chunk-box",
-    "policy-dict",
-    "policy-one-of",
-}
 
 
 @pytest.mark.parametrize(
@@ -193,3 +185,22 @@ def test_a_key_decides_an_episode(key):
     cues = [int(game.reset(jax.random.key(seed), ())[0].hidden) for seed in range(40)]
     assert cues == [int(game.reset(jax.random.key(seed), ())[0].hidden) for seed in range(40)]
     assert set(cues) == set(range(5))
+
+
+@pytest.mark.parametrize("name", ["probe/chunk-discrete", "probe/chunk-box"])
+def test_a_chunk_of_four_solves_the_sequence_probes(name):
+    game = PROBES[name].game
+    made = PROBES[name].factory().with_code(Chunk(length=4))
+    words = enumerate_actions(made.spec.code, (-0.5, 0.5))
+
+    def total(key, code):
+        state, step = game.reset(key, ())
+        reward = 0.0
+        for i in range(4):
+            state, step = game.step(key, state, made.spec.codec.decode(code, step, jnp.asarray(i), None))
+            reward += step.reward
+        return reward, step.terminated
+
+    rewards, ended = jax.jit(jax.vmap(total, (None, 0)))(jax.random.key(0), words)
+    assert ended.all()
+    assert np.sort(rewards)[-2] < PROBES[name].solved < float(rewards.max()) == 1.0
