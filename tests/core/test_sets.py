@@ -310,7 +310,10 @@ def test_samples_of_a_nest_are_in_it():
 
 
 def test_a_nest_is_left_by_any_of_its_parts():
-    value = {"arm": jnp.array([0.25, 0.5]), "hand": (jnp.int32(2), Choice(jnp.int32(1), (jnp.float32(0), jnp.int32(1))))}
+    value = {
+        "arm": jnp.array([0.25, 0.5]),
+        "hand": (jnp.int32(2), Choice(jnp.int32(1), (jnp.float32(0), jnp.int32(1)))),
+    }
     assert bool(sets.contains(NEST, value))
     assert not bool(sets.contains(NEST, {**value, "arm": jnp.array([0.75, 0.5])}))
     assert not bool(sets.contains(NEST, {**value, "hand": (jnp.int32(1), value["hand"][1])}))
@@ -319,7 +322,10 @@ def test_a_nest_is_left_by_any_of_its_parts():
 
 
 def test_project_onto_a_nest_moves_each_part_and_only_an_empty_branch():
-    value = {"arm": jnp.array([-1.0, 0.5]), "hand": (jnp.int32(1), Choice(jnp.int32(0), (jnp.float32(0), jnp.int32(0))))}
+    value = {
+        "arm": jnp.array([-1.0, 0.5]),
+        "hand": (jnp.int32(1), Choice(jnp.int32(0), (jnp.float32(0), jnp.int32(0)))),
+    }
     near = sets.project(NEST, value)
     assert near["arm"].tolist() == [0.0, 0.5]
     assert int(near["hand"][0]) == 0

@@ -122,7 +122,7 @@ def test_flatten_of_each_kind():
     assert MultiBinary(3).flatten(jnp.array([1, 0, 1])).tolist() == [1, 0, 1]
     space = SPACES["one of"]
     value = Choice(jnp.int32(1), (jnp.ones(2), jnp.int32(2), jnp.array([1, 0])))
-    assert space.flatten(value).tolist() == [0, 1, 0] + [0, 0] + [0, 0, 1] + [0, 0, 0, 0]
+    assert space.flatten(value).tolist() == [0, 1, 0, *[0, 0], *[0, 0, 1], *[0, 0, 0, 0]]
 
 
 @every_space

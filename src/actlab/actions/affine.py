@@ -109,8 +109,14 @@ class Normalise(LeafCodec):
         return jnp.clip(middle + half * code, self.lower, self.upper)
 
     def decode(self, code: Array, step: TimeStep | None, i: Array, key: Array | None) -> Array:
+        """As documented; a code that is legal under an Interval lands in it, whatever the rounding."""
         space: Any = self.native
-        return space.join(jnp.zeros((), jnp.int32), self._to_native(code).reshape(-1))
+        point = self._to_native(code)
+        if step is not None and isinstance(step.allowed, Interval):
+            legal: Any = self.restrict(step.allowed)
+            low, high = jnp.asarray(step.allowed.low, jnp.float32), jnp.asarray(step.allowed.high, jnp.float32)
+            point = jnp.where((legal.low <= code) & (code <= legal.high), jnp.clip(point, low, high), point)
+        return space.join(jnp.zeros((), jnp.int32), point.reshape(-1))
 
     def image(self, cell: Allowed) -> Allowed:
         if cell is None:

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from actlab.core.codec import Codec
+from actlab.actions.checks import refuse_nonfinite
+from actlab.core.codec import Codec, Episodes
 from actlab.core.sets import Allowed
 from actlab.core.spaces import Space
 from actlab.core.steps import TimeStep
@@ -24,10 +25,11 @@ class Identity(Codec):
     native: Space | None = eqx.field(static=True, default=None)
     code: Space | None = eqx.field(static=True, default=None)
 
-    def fit(self, native: Space, episodes: Any = None) -> "Identity":
+    def fit(self, native: Space, episodes: Episodes | None = None) -> "Identity":
         return Identity(native, native)
 
     def encode(self, native: Tree, step: TimeStep | None = None) -> tuple[Tree, Array]:
+        refuse_nonfinite(native)
         return native, jnp.ones((jax.tree.leaves(native)[0].shape[0],), bool)
 
     def decode(self, code: Tree, step: TimeStep | None, i: Array, key: Array | None) -> Tree:
