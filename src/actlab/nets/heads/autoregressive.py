@@ -19,7 +19,7 @@ C coordinates of the native intervals.
 """
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
 import equinox as eqx
@@ -254,7 +254,7 @@ class AutoregressiveHead(Head):
         self.midpoint = None
         if codec is not None:
             none = jnp.zeros((digits,), jnp.int32), jnp.zeros((digits,), bool)
-            size = jax.eval_shape(open_midpoint, codec, *none).shape[0]
+            size = jax.eval_shape(partial(open_midpoint, codec), *none).shape[0]
             if size == 0:
                 raise SpaceError(
                     f"The cells of {type(codec).__name__} hold no Interval whose midpoint could condition."

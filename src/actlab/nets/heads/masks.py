@@ -16,7 +16,7 @@ from jax import Array
 
 from actlab.core import sets
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Allowed, Automaton, Cells, Interval, Linear
+from actlab.core.sets import Allowed, Automaton, Cells, Interval, Linear, Mask
 from actlab.core.spaces import Choice
 
 
@@ -54,16 +54,23 @@ def require_product(allowed: Allowed, digits: int, marginal: bool) -> None:
 def legal(allowed: Allowed, code: Array, known: Array, digit: Array | int, size: int) -> Array:
     """bool `[K]`: legal values of one digit, given those of `code` that are `known`.
 
+    Args:
+        allowed: the set over the code.
+        code: int32 `[D]`, or `[]` for a Discrete.
+        known: bool of the same shape.
+        digit: which one, possibly traced; ignored for a Discrete.
+        size: K.
+
     Raises:
-        SpaceError: the set is not one over `size` categories.
+        SpaceError: the set is not one over such codes.
     """
     couples(allowed)  # a Linear set raises here
     if isinstance(allowed, Automaton) and jnp.ndim(code) == 0:
         raise SpaceError("An Automaton allows words over several digits, not a Discrete; give a Mask.")
-    mask = jnp.asarray(sets.next_mask(allowed, code, known, jnp.asarray(digit), size))
-    if mask.shape != (size,):
-        raise SpaceError(f"A mask over {size} categories is needed; received one of shape {list(mask.shape)}.")
-    return mask
+    if isinstance(allowed, Mask) and jnp.shape(allowed.mask) != (*jnp.shape(code), size):
+        needed, received = [*jnp.shape(code), size], list(jnp.shape(allowed.mask))
+        raise SpaceError(f"A Mask of shape {needed} is needed; received one of shape {received}.")
+    return jnp.asarray(sets.next_mask(allowed, code, known, jnp.asarray(digit), size))
 
 
 @singledispatch
