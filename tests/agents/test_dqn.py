@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from actlab.actions.identity import Identity
-from actlab.agents.dqn import DQN, legal_outcomes
+from actlab.agents.dqn import DQN
+from actlab.agents.enumeration import legal_outcomes
 from actlab.core import sets
 from actlab.core.contracts import Learner, Policy, TaskSpec
 from actlab.core.errors import SpaceError
@@ -20,7 +21,13 @@ from actlab.core.steps import Batch, TimeStep, first_step
 SMALL = DQN(width=16, layers=1, learning_rate=1e-2)
 
 
-LEARN = jax.jit(lambda agent, state, batch, key: agent.learn(state, batch, key))
+def quick(function):
+    """Compiled in a hurry rather than well: these programs run once."""
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(function, compiler_options=options)
+
+
+LEARN = quick(lambda agent, state, batch, key: agent.learn(state, batch, key))
 
 
 class Table(eqx.Module):
@@ -60,7 +67,7 @@ def batch_of(codes, reward, state=0, after=1, elapsed=1, terminated=False, allow
 
 
 def tabular(agent, space, network, target, key):
-    state = agent.init(spec_of(space), key)
+    state = quick(lambda key: agent.init(spec_of(space), key))(key)
     moments = agent._optimiser().init(Table(network))
     return replace(state, network=Table(network), target=Table(target), optimiser=moments)
 
@@ -117,7 +124,7 @@ def test_greedy_and_random_decisions_are_legal(key):
 
     def decisions(updates):
         at = replace(state, updates=jnp.asarray(updates, jnp.int32))
-        act = jax.vmap(lambda key: agent.act(at, (), step, key, explore=True)[0])
+        act = quick(jax.vmap(lambda key: agent.act(at, (), step, key, explore=True)[0]))
         return np.bincount(np.asarray(act(jax.random.split(key, 2000))), minlength=3) / 2000
 
     code, _, _ = agent.act(state, (), step, key, explore=False)
@@ -175,7 +182,7 @@ def test_codes_that_cannot_be_enumerated_are_refused_in_words(key):
 
 def test_dueling_advantages_have_mean_zero_and_every_weight_learns(key):
     agent = replace(SMALL, dueling=True)
-    state = agent.init(spec_of(Discrete(3)), key)
+    state = quick(lambda key: agent.init(spec_of(Discrete(3)), key))(key)
     features = jnp.array([1.0, 0.0])
     hidden = state.network.torso(features)
     np.testing.assert_allclose(jnp.mean(state.network(features)), state.network.state_value(hidden)[0], rtol=1e-5)
@@ -199,11 +206,12 @@ def test_learns_a_bandit(space, key):
     best = space.outcomes - 2
     batch = batch_of(codes, jnp.where(outcomes == best, 1.0, 0.1 * outcomes.astype(jnp.float32)), terminated=True)
 
-    @jax.jit
-    def train(state):
+    @quick
+    def train(key):
+        state = agent.init(spec_of(space), key)
         return jax.lax.scan(lambda s, i: (agent.learn(s, batch, key)[0], None), state, jnp.arange(300))[0]
 
-    state = train(agent.init(spec_of(space), key))
+    state = train(key)
     code, _, _ = agent.act(state, (), first_step(jnp.asarray(0, jnp.int32)), key, explore=False)
     assert int(space.split(code)[0]) == best
     np.testing.assert_allclose(state.network(jnp.array([1.0, 0.0]))[best], 1.0, atol=0.1)

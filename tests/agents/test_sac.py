@@ -1,7 +1,5 @@
 """SAC against losses, gradients and densities worked out by hand, under sets, and on bandits."""
 
-from dataclasses import replace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,7 @@ import pytest
 from jax.scipy import stats
 
 from actlab.actions.identity import Identity
-from actlab.agents.sac import SAC, decide, policy_losses, situation, soft_values
+from actlab.agents.sac import SAC, State, decide, policy_losses, situation, soft_values
 from actlab.core import sets
 from actlab.core.contracts import Learner, Policy, TaskSpec
 from actlab.core.errors import SpaceError
@@ -19,7 +17,15 @@ from actlab.core.spaces import Box, Choice, Dict, Discrete, MultiBinary, MultiDi
 from actlab.core.steps import Batch, TimeStep, first_step
 
 SMALL = SAC(width=16, layers=1, learning_rate=1e-2)
-LEARN = jax.jit(lambda agent, state, batch, key: agent.learn(state, batch, key))
+
+
+def quick(function):
+    """Compiled in a hurry rather than well: these programs run once."""
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(function, compiler_options=options)
+
+
+LEARN = quick(lambda agent, state, batch, key: agent.learn(state, batch, key))
 HYBRID = OneOf([Box(0.0, 4.0, (1,)), Discrete(2), Tuple([Discrete(2), Box(-1.0, 1.0, (2,))])])
 HYBRID_SET = Choice(
     None,
@@ -66,18 +72,30 @@ def batch_of(codes, reward, elapsed=1, terminated=False, allowed=None, valid=Tru
     return {"replay": Batch(here, codes, codes, there, valid=~no & jnp.asarray(valid).reshape(-1, 1))}
 
 
-def fixed(agent, logits, values, targets, key):
+def begin(agent, space, key):
+    return quick(lambda key: agent.init(spec_of(space), key))(key)
+
+
+@pytest.fixture(scope="module")
+def hybrid():
+    """A state over HYBRID, and one situation under HYBRID_SET."""
+    state = begin(SMALL, HYBRID, jax.random.key(0))
+    return state, quick(lambda state: situation(state, first_step(jnp.ones(2), HYBRID_SET)))(state)
+
+
+def fixed(logits, values, targets):
     """A state whose networks are tables; both temperatures are 0.5."""
-    state = agent.init(spec_of(Discrete(3)), key)
-    actor, critics, targets = FixedActor(logits), FixedCritics(values), FixedCritics(targets)
-    adam = agent._optimiser()
-    return replace(
-        state,
+    spec, adam = spec_of(Discrete(3)), SAC()._optimiser()
+    actor, critics, log_temperatures = FixedActor(logits), FixedCritics(values), jnp.log(jnp.array([0.5, 0.5]))
+    return State(
         actor=actor,
         critics=critics,
-        targets=targets,
-        log_temperatures=jnp.log(jnp.array([0.5, 0.5])),
-        optimisers=(adam.init(critics), adam.init(actor), adam.init(state.log_temperatures)),
+        targets=FixedCritics(targets),
+        log_temperatures=log_temperatures,
+        optimisers=(adam.init(critics), adam.init(actor), adam.init(log_temperatures)),
+        codec=spec.codec,
+        discount=jnp.asarray(spec.discount, jnp.float32),
+        observation=spec.observation,
     )
 
 
@@ -88,7 +106,7 @@ TARGETS = jnp.array([[0.5, 3.0, -1.0], [1.5, 2.0, 0.0]])
 
 @pytest.mark.parametrize(("options", "bootstrap"), [({}, 0.9), ({"elapsed": 3}, 0.9**3), ({"terminated": True}, 0.0)])
 def test_critic_target_by_hand(options, bootstrap, key):
-    state = fixed(SAC(), LOGITS, VALUES, TARGETS, key)
+    state = fixed(LOGITS, VALUES, TARGETS)
     after, metrics = LEARN(SAC(), state, batch_of(jnp.array([2, 0]), [0.7, 99.0], valid=[True, False], **options), key)
     p = np.exp(LOGITS) / np.exp(LOGITS).sum()
     soft_value = np.sum(p * (np.min(TARGETS, axis=0) - 0.5 * np.log(p)))
@@ -99,7 +117,7 @@ def test_critic_target_by_hand(options, bootstrap, key):
 
 
 def test_discrete_gradient_is_the_enumerated_one(key):
-    here = jax.tree.map(lambda x: x[None], situation(SAC().init(spec_of(Discrete(3)), key), first_step(jnp.ones(2))))
+    here = jax.tree.map(lambda x: x[None], situation(fixed(LOGITS, VALUES, TARGETS), first_step(jnp.ones(2))))
 
     def loss(logits):
         actor, critics = FixedActor(logits), FixedCritics(VALUES)
@@ -111,15 +129,14 @@ def test_discrete_gradient_is_the_enumerated_one(key):
     np.testing.assert_allclose(jax.grad(loss)(LOGITS), p * (regret - np.sum(p * regret)), rtol=1e-4)
 
 
-def test_hybrid_log_probabilities(key):
+def test_hybrid_log_probabilities(hybrid, key):
     """log p(code) = log p_n + what counts under n, against the density of the change of variables."""
-    state = SMALL.init(spec_of(HYBRID), key)
-    here = situation(state, first_step(jnp.ones(2), HYBRID_SET))
+    state, here = hybrid
     np.testing.assert_array_equal(here.legal, [True, False, True, True, True])
     np.testing.assert_allclose(here.low, [1.0, 0.0, 0.5])
     np.testing.assert_allclose(here.high, [2.0, 1.0, 0.5])
-    draw = decide(state.actor, here, jnp.asarray(HYBRID.relevant, jnp.float32), key)
-    _, box = state.actor(here)
+    draw = quick(decide)(state.actor, here, jnp.asarray(HYBRID.relevant, jnp.float32), key)
+    _, box = quick(lambda actor, here: actor(here))(state.actor, here)
     unit = (draw.coordinates[:2] - here.low[:2]) / (0.5 * (here.high - here.low)[:2]) - 1.0
     normal = stats.norm.logpdf(jnp.arctanh(unit), box.mean[:2], jnp.exp(box.log_std[:2]))
     first, second = normal - jnp.log(1.0 - unit**2)
@@ -135,32 +152,30 @@ def test_hybrid_log_probabilities(key):
     np.testing.assert_allclose(continuous, -(p[0] * first + (p[3] + p[4]) * second), rtol=1e-3)
 
 
-def test_target_entropies_count_what_is_legal_free_and_relevant(key):
-    agent = SAC(discrete_entropy=0.5, continuous_entropy=-2.0, width=16, layers=1)
-    state = agent.init(spec_of(HYBRID), key)
-    here = situation(state, first_step(jnp.ones(2), HYBRID_SET))
+def test_target_entropies_count_what_is_legal_free_and_relevant(hybrid, key):
+    agent, (state, here) = SAC(discrete_entropy=0.5, continuous_entropy=-2.0), hybrid
     relevant = jnp.asarray(HYBRID.relevant, jnp.float32)
-    draw = decide(state.actor, here, relevant, key)
+    draw = quick(decide)(state.actor, here, relevant, key)
     discrete, continuous = agent._target_entropies(here, draw, relevant)
     np.testing.assert_allclose(discrete, 0.5 * np.log(4), rtol=1e-6)
     np.testing.assert_allclose(continuous, -2.0 * (draw.probs[0] + draw.probs[3] + draw.probs[4]), rtol=1e-6)
 
 
-def test_illegal_outcomes_never_count(key):
+def test_illegal_outcomes_never_count(hybrid, key):
     """However high its value, an illegal outcome moves neither values nor losses, and is never chosen."""
-    agent, spec = SMALL, spec_of(HYBRID)
-    state = agent.init(spec, key)
-    here = jax.tree.map(lambda x: x[None], situation(state, first_step(jnp.ones(2), HYBRID_SET)))
+    state, here = hybrid
+    here = jax.tree.map(lambda x: x[None], here)
     relevant, alphas = jnp.asarray(HYBRID.relevant, jnp.float32), jnp.ones(2)
     plain, tempting = (FixedCritics(jnp.zeros((2, 5)).at[:, 1].set(value)) for value in (0.0, 1e6))
     for function in (soft_values, lambda *inputs: policy_losses(*inputs)[0]):
+        function = quick(function)
         np.testing.assert_array_equal(
             function(state.actor, plain, here, relevant, alphas, key[None]),
             function(state.actor, tempting, here, relevant, alphas, key[None]),
         )
-    act = jax.jit(jax.vmap(lambda key: agent.act(state, (), first_step(jnp.ones(2), HYBRID_SET), key, explore=True)[0]))
+    act = quick(jax.vmap(lambda key: SMALL.act(state, (), first_step(jnp.ones(2), HYBRID_SET), key, explore=True)[0]))
     codes = act(jax.random.split(key, 500))
-    assert jnp.all(jax.vmap(lambda code: sets.contains(HYBRID_SET, code) & HYBRID.contains(code))(codes))
+    assert jnp.all(quick(jax.vmap(lambda code: sets.contains(HYBRID_SET, code) & HYBRID.contains(code)))(codes))
     assert len(np.unique(codes.index)) == 3
 
 
@@ -196,9 +211,9 @@ def test_every_space(space, allowed, continuous, key):
     assert all(metric.shape == () for metric in metrics.values())
 
 
-def test_every_weight_and_both_temperatures_learn(key):
-    state = SMALL.init(spec_of(HYBRID), key)
-    codes = jax.vmap(HYBRID.sample)(jax.random.split(key, 32))
+def test_every_weight_and_both_temperatures_learn(hybrid, key):
+    state, _ = hybrid
+    codes = quick(jax.vmap(HYBRID.sample))(jax.random.split(key, 32))
     after, metrics = LEARN(SMALL, state, batch_of(codes, jnp.linspace(-1.0, 1.0, 32), allowed=HYBRID_SET), key)
     changed = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state, after)
     assert all(jax.tree.leaves((changed.actor, changed.critics, changed.targets, changed.log_temperatures)))
@@ -210,7 +225,7 @@ def test_every_weight_and_both_temperatures_learn(key):
 
 def test_temperatures_move_towards_their_targets_and_rest_without_a_part(key):
     batch = batch_of(jnp.array([2, 0]), [0.0, 0.0])
-    state = fixed(SAC(), LOGITS, VALUES, TARGETS, key)
+    state = fixed(LOGITS, VALUES, TARGETS)
     for fraction, direction in ((0.98, 1.0), (0.1, -1.0)):  # the entropy of LOGITS is 0.76 log 3
         after, _ = LEARN(SAC(discrete_entropy=fraction), state, batch, key)
         moved = after.log_temperatures - state.log_temperatures
@@ -222,7 +237,7 @@ def test_units_of_the_action_do_not_matter(key):
     unit = jnp.array([[-0.5, 0.25], [0.75, 0.0]])
     results = []
     for low, high in ((-1.0, 1.0), (10.0, 50.0)):
-        state = SMALL.init(spec_of(Box(low, high, (2,))), key)
+        state = begin(SMALL, Box(low, high, (2,)), key)
         codes = low + 0.5 * (high - low) * (unit + 1.0)
         after, metrics = LEARN(SMALL, state, batch_of(codes, [1.0, -1.0]), key)
         results.append((metrics, jax.tree.leaves((after.actor, after.log_temperatures))))
@@ -281,16 +296,16 @@ def reward_of_branch(code: Choice):
     ids=lambda part: type(part).__name__,
 )
 def test_learns_a_bandit(space, reward, key):
-    agent = SAC(width=32, layers=2, learning_rate=3e-3, temperature=0.1)
-    codes = jax.vmap(space.sample)(jax.random.split(key, 128))
+    agent = SAC(width=32, layers=2, learning_rate=3e-3, temperature=0.1, discrete_entropy=0.3)
+    codes = quick(jax.vmap(space.sample))(jax.random.split(key, 128))
     batch = batch_of(codes, jax.vmap(reward)(codes), terminated=True)
 
-    @jax.jit
-    def train(state):
+    @quick
+    def train(key):
+        state = agent.init(spec_of(space), key)
         steps = jnp.arange(400, dtype=jnp.int32)
         return jax.lax.scan(lambda s, i: (agent.learn(s, batch, jax.random.fold_in(key, i))[0], None), state, steps)[0]
 
-    state = train(agent.init(spec_of(space), key))
-    code, _, _ = agent.act(state, (), first_step(jnp.ones(2)), key, explore=False)
+    code = quick(lambda state: agent.act(state, (), first_step(jnp.ones(2)), key, explore=False)[0])(train(key))
     best = jnp.max(jax.vmap(reward)(codes))
     assert float(reward(code)) > float(best) - 0.1

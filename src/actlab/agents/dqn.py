@@ -22,7 +22,6 @@ Axis letters: B batch (decisions), F features, N joint outcomes of the code.
 """
 
 from collections.abc import Mapping
-from functools import singledispatch
 from typing import Any
 
 import equinox as eqx
@@ -31,24 +30,18 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from actlab.core import sets
+from actlab.agents.enumeration import legal_outcomes, require_enumerable
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
 from actlab.core.errors import SpaceError
 from actlab.core.keys import fold
-from actlab.core.sets import Allowed, Mask
 from actlab.core.sources import Replay, Rollout
-from actlab.core.spaces import Discrete, Space
+from actlab.core.spaces import Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
 from actlab.losses.temporal_difference import huber, one_step_target, polyak
 from actlab.nets.encoder import encode
 from actlab.nets.mlp import MLP
-
-MOST_OUTCOMES = 4_096
-"""Joint outcomes of a code with several digits; every one of them is asked whether it is legal."""
-MOST_CATEGORIES = 100_000
-"""Outcomes of a plain Discrete, whose mask is read as it is."""
 
 
 class QNetwork(eqx.Module):
@@ -78,33 +71,6 @@ class State(eqx.Module):
     codec: Codec
     discount: Array
     observation: Space = eqx.field(static=True)
-
-
-@singledispatch
-def legal_outcomes(allowed: Allowed, space: Space, coordinates: Array) -> Array:
-    """bool `[N]`: which joint outcomes of a code are in the set (a set over the code).
-
-    Args:
-        allowed: the set.
-        space: of the code.
-        coordinates: float32 `[C]`, inside of the set's intervals, so that only the outcome decides.
-    """
-
-    def legal(outcome: Array) -> Array:
-        return sets.contains(allowed, space.join(outcome, coordinates))
-
-    return jax.vmap(legal)(jnp.arange(space.outcomes, dtype=jnp.int32))
-
-
-@legal_outcomes.register(type(None))
-def _(allowed: None, space: Space, coordinates: Array) -> Array:
-    return jnp.ones((space.outcomes,), bool)
-
-
-@legal_outcomes.register
-def _(allowed: Mask, space: Space, coordinates: Array) -> Array:
-    enumerate_all = legal_outcomes.dispatch(object)
-    return jnp.asarray(allowed.mask) if jnp.ndim(allowed.mask) == 1 else enumerate_all(allowed, space, coordinates)
 
 
 @hyperparameters
@@ -164,7 +130,12 @@ class DQN:
         Raises:
             SpaceError: the code has continuous parts, or more outcomes than can be enumerated.
         """
-        check_finite(spec.code)
+        if spec.code.dims:
+            raise SpaceError(
+                f"DQN decides over finite codes; {spec.code} has {spec.code.dims} continuous coordinate(s). "
+                "Cut them into bins: --code bins+flatten."
+            )
+        require_enumerable(spec.code, "DQN")
         network = self._network(spec, fold(key, "network")) if start is None else start.network
         return State(
             network=network,
@@ -265,22 +236,3 @@ class DQN:
 
     def _optimiser(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient), optax.adam(self.learning_rate))
-
-
-def check_finite(space: Space) -> None:
-    """Raise where the outcomes of a code cannot be enumerated.
-
-    Raises:
-        SpaceError: it has continuous parts, or too many joint outcomes.
-    """
-    if space.dims:
-        raise SpaceError(
-            f"DQN decides over finite codes; {space} has {space.dims} continuous coordinate(s). "
-            "Cut them into bins: --code bins+flatten."
-        )
-    most = MOST_CATEGORIES if isinstance(space, Discrete) else MOST_OUTCOMES
-    if space.outcomes > most:
-        raise SpaceError(
-            f"DQN gives a value to every outcome, at most {most:,} of them; {space} has {space.outcomes:,}. "
-            "Use fewer bins or shorter chunks, or PPO."
-        )

@@ -34,7 +34,6 @@ Axis letters: B batch (decisions), F features, N joint outcomes, C continuous co
 """
 
 from collections.abc import Mapping
-from functools import singledispatch
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -44,19 +43,18 @@ import numpy as np
 import optax
 from jax import Array
 
-from actlab.agents.dqn import MOST_CATEGORIES, MOST_OUTCOMES, legal_outcomes
+from actlab.agents.enumeration import legal_outcomes, limits, require_enumerable
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
-from actlab.core.errors import SpaceError
 from actlab.core.keys import fold
-from actlab.core.sets import Allowed, Interval, Mask
+from actlab.core.sets import Interval, Mask
 from actlab.core.sources import Replay, Rollout
-from actlab.core.spaces import Box, Dict, Discrete, OneOf, Space, Tuple
+from actlab.core.spaces import Box, Discrete, Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
 from actlab.losses.temporal_difference import one_step_target, polyak
 from actlab.nets.encoder import encode
-from actlab.nets.heads import Distribution, Head, build, masks
+from actlab.nets.heads import Distribution, Head, build
 from actlab.nets.mlp import MLP, Ensemble, ensemble
 
 
@@ -179,7 +177,7 @@ class SAC:
         Raises:
             SpaceError: a coordinate is unbounded, or there are more outcomes than can be enumerated.
         """
-        check_enumerable(spec.code)
+        require_enumerable(spec.code, "SAC")
         if start is None:
             actor, critics = self._networks(spec, key)
             targets = critics
@@ -386,55 +384,3 @@ def situation(state: State, step: TimeStep) -> Situation:
     inside = jnp.clip(jnp.zeros_like(low), low, high)
     legal = legal_outcomes(allowed, space, inside)
     return Situation(encode(state.observation, step.observation), legal, low, high)
-
-
-@singledispatch
-def limits(space: Space, allowed: Allowed) -> tuple[Array, Array]:
-    """Bounds float32 `[C]` of all continuous coordinates of a code, inside the set (a set over the code).
-
-    Raises:
-        SpaceError: a Box does not hold floats, or the set does not fit the space.
-    """
-    return jnp.zeros((0,)), jnp.zeros((0,))
-
-
-@limits.register
-def _(space: Box, allowed: Allowed) -> tuple[Array, Array]:
-    if not space.dtype.startswith("float"):
-        raise SpaceError(f"{space} does not hold floats: an action of integers is a MultiDiscrete.")
-    low, high = masks.bounds(allowed, space.lows.astype(np.float32), space.highs.astype(np.float32))
-    return low.reshape(-1), high.reshape(-1)
-
-
-@limits.register
-def _(space: Tuple, allowed: Allowed) -> tuple[Array, Array]:
-    return _together(space.spaces, masks.parts(allowed, None, len(space.spaces)))
-
-
-@limits.register
-def _(space: Dict, allowed: Allowed) -> tuple[Array, Array]:
-    return _together([part for _, part in space.items], masks.parts(allowed, space.names, len(space.items)))
-
-
-@limits.register
-def _(space: OneOf, allowed: Allowed) -> tuple[Array, Array]:
-    return _together(space.spaces, masks.branches(allowed, len(space.spaces))[1])
-
-
-def _together(spaces: Any, allowed: tuple) -> tuple[Array, Array]:
-    pairs = [limits(space, inner) for space, inner in zip(spaces, allowed, strict=True)]
-    return jnp.concatenate([low for low, _ in pairs]), jnp.concatenate([high for _, high in pairs])
-
-
-def check_enumerable(space: Space) -> None:
-    """Raise where the outcomes of a code cannot be enumerated.
-
-    Raises:
-        SpaceError: it has too many joint outcomes.
-    """
-    most = MOST_CATEGORIES if isinstance(space, Discrete) else MOST_OUTCOMES
-    if space.outcomes > most:
-        raise SpaceError(
-            f"SAC sums over every joint outcome, at most {most:,} of them; {space} has {space.outcomes:,}. "
-            "Use fewer bins or shorter chunks, or PPO."
-        )
