@@ -5,7 +5,7 @@ continuous part, `vector`. With `x, density = d.vector(key)` and any outcome n,
 
     d.log_prob(space.join(n, x)) = d.outcome_log_probs()[n] + sum_c relevant[n, c] * density[c],
 
-so a learner can enumerate what is finite and sample what is not.
+up to rounding, so a learner can enumerate what is finite and sample what is not.
 
 Illegal categories have the log-probability `FLOOR`: finite, so that no gradient becomes NaN, and so low
 that its exponential is zero beside any legal one. Where nothing is legal at all, every category of the
@@ -265,7 +265,11 @@ class SquashedGaussian(Distribution):
         return self._place(self.mean).reshape(self.shape)
 
     def log_prob(self, code: Array) -> Array:
-        """Log-density of a code; one at (or beyond) a bound counts as 1e-6 of the half-width inside it."""
+        """Log-density of a code; one at (or beyond) a bound counts as 1e-6 of the half-width inside it.
+
+        u is recovered by artanh: a code that float32 rounds by 1e-7 of the half-width has u off by
+        1e-7 / (1 - tanh(u)^2), so the density of a nearly saturated code is less exact than `vector` gives it.
+        """
         unit = (jnp.asarray(code, jnp.float32).reshape(-1) - self.low) / self._half - 1.0
         return jnp.sum(self._densities(jnp.arctanh(jnp.clip(unit, -1.0 + 1e-6, 1.0 - 1e-6))))
 
