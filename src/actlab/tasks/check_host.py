@@ -16,7 +16,7 @@ from actlab.core.errors import SpaceError
 from actlab.core.keys import fold
 from actlab.core.sets import Allowed
 from actlab.tasks.door import as_declared, fault, flag_fault, mask_from_host, possible, reward_fault, short
-from actlab.tasks.findings import Ending, Findings, corners, judge_actions, judge_ends
+from actlab.tasks.findings import Ending, Findings, corners, judge_actions, judge_ends, sample_allowed
 from actlab.tasks.gymnasium import HostEnvironment
 
 _EPISODES = 3
@@ -39,13 +39,11 @@ def check_host(environment: HostEnvironment, longest: int) -> Findings:
 
 class _Check:
     def __init__(self, environment: HostEnvironment, longest: int):
-        self.environment, self.longest, self.found = environment, longest, Findings()
+        self.environment, self.longest, self.found = environment, min(longest, environment.horizon), Findings()
         self.action, self.observation = environment.action, environment.observation
         self.first, self.second = environment.make(), environment.make()
         self.structure = jax.tree.structure(environment.example.allowed)
-        self.steps, self.seconds = 0, 0.0
-        key = jax.random.key(0)
-        self.sample = jax.jit(lambda allowed, i: sets.sample(allowed, self.action, fold(key, i)))
+        self.steps, self.drawn, self.seconds, self.key = 0, 0, 0.0, jax.random.key(0)
 
     def run(self) -> None:
         found = self.found
@@ -59,9 +57,7 @@ class _Check:
             )
         self.check_seeds()
         endings = [self.play(seed) for seed in range(_EPISODES)]
-        finished = [ending for ending in endings if ending is not None]
-        if finished:
-            judge_ends(found, finished, self.environment.horizon, self.longest)
+        judge_ends(found, [ending for ending in endings if ending], self.environment.horizon)
         self.check_copies()
         self.check_corners()
         self.first.close()
@@ -119,7 +115,7 @@ class _Check:
         allowed = start[1]
         for count in range(1, self.longest + 1):
             when = f"at step {count}"
-            result = self.step(self.first, self.draw(allowed, count), when)
+            result = self.step(self.first, self.draw(allowed), when)
             if result is None:
                 return None
             observation, _, terminated, truncated, info = result
@@ -128,8 +124,11 @@ class _Check:
                 return Ending(count, terminated, truncated)
         return Ending(self.longest, False, False)
 
-    def draw(self, allowed: Allowed, count: int) -> Any:
-        return jax.tree.map(np.asarray, self.sample(allowed, jnp.int32(count)))
+    def draw(self, allowed: Allowed) -> Any:
+        """A random action, another one at every call."""
+        self.drawn += 1
+        native = sample_allowed(self.action, allowed, fold(self.key, jnp.int32(self.drawn)))
+        return jax.tree.map(np.asarray, native)
 
     def look(self, observation: Any, info: Any, when: str, ended: bool) -> Allowed:
         """Judge an observation and an info; the set that holds, None where the mask is no use."""
@@ -214,19 +213,20 @@ class _Check:
         if "seed" in self.found:
             return
         seed, count = 0, 0
+        answers: list[tuple[bool, bool]] = []
         while count < _COMPARED:
             one, two = self.reset(self.first, seed), self.reset(self.second, seed)
             if one is None or two is None:
                 return
-            allowed, ended = one[1], False
-            while not ended and count < _COMPARED:
-                count += 1
-                native, when = self.draw(allowed, count), f"at step {count}"
+            allowed, ended, length = one[1], False, 0
+            while not ended and length < self.longest:
+                count, length = count + 1, length + 1
+                native, when = self.draw(allowed), f"at step {length}"
                 left, right = self.step(self.first, native, when), self.step(self.second, native, when)
                 if left is None or right is None:
                     return
                 names = ("observation", "reward", "terminated", "truncated")
-                differs = [name for name, a, b in zip(names, left, right) if _bytes(a) != _bytes(b)]
+                differs = [name for name, a, b in zip(names, left, right, strict=False) if _bytes(a) != _bytes(b)]
                 if differs:
                     self.found.add(
                         "error",
@@ -237,26 +237,34 @@ class _Check:
                     return
                 ended = left[2] or left[3]
                 allowed = self.look(left[0], left[4], when, ended)
-            if ended:
-                self.check_after_end(native, truncated=left[3] and not left[2])
+                if ended:
+                    answers += self.after_end(native, truncated=left[3] and not left[2])
             seed += 1
+        self.judge_after_end(answers)
 
-    def check_after_end(self, native: Any, truncated: bool) -> None:
-        """The first copy is stepped once more; the second, which is in the same state, is reset."""
+    def after_end(self, native: Any, truncated: bool) -> list[tuple[bool, bool]]:
+        """The first copy is stepped once more; the second, which is in the same state, is reset.
+
+        Returns:
+            did the first start over, and did it go on after its time limit? Empty if it refused, which is right.
+        """
         given = as_declared(self.first.action_space, self.action.to_host(native))
         try:
             with warnings.catch_warnings(action="ignore"):
                 observation, _, terminated, cut, _ = self.first.step(given)
+            fresh, _ = self.second.reset()
         except Exception:
-            return  # to raise is right
-        fresh = self.reset(self.second, None)
-        if terminated or cut or fresh is None:
-            return
-        if _bytes(observation) == _bytes(fresh[0]):
+            return []
+        stays = bool(terminated or cut)
+        same = _bytes(observation) == _bytes(fresh)
+        return [(same and not (stays and "alike" in self.found), truncated and not stays)]
+
+    def judge_after_end(self, answers: list[tuple[bool, bool]]) -> None:
+        if answers and all(started for started, _ in answers):
             self.found.add(
                 "error", "autoreset", "It starts over by itself: a step after the end gives the start of a new episode."
             )
-        elif truncated:
+        elif any(goes_on for _, goes_on in answers):
             self.found.add(
                 "warning",
                 "goes on",

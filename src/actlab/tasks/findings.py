@@ -5,12 +5,15 @@ Axis letter: C continuous coordinates.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import singledispatch
-from typing import Literal, NamedTuple
+from functools import partial, singledispatch
+from typing import Any, Literal, NamedTuple
 
+import jax
 import numpy as np
+from jax import Array
 
-from actlab.core import spaces
+from actlab.core import sets, spaces
+from actlab.core.sets import Allowed
 from actlab.core.spaces import Box, Space
 
 Severity = Literal["error", "warning", "information"]
@@ -65,12 +68,8 @@ class Ending(NamedTuple):
     truncated: bool
 
 
-def judge_ends(found: Findings, endings: Sequence[Ending], horizon: int, longest: int) -> None:
-    """Do episodes end in time, and for the reason that they give?
-
-    Args:
-        endings: of the episodes played, each for at most `longest` steps.
-    """
+def judge_ends(found: Findings, endings: Sequence[Ending], horizon: int) -> None:
+    """Do the episodes that were played end in time, and for the reason that they give?"""
     open_ended = [ending for ending in endings if not (ending.terminated or ending.truncated)]
     if any(ending.length >= horizon for ending in open_ended):
         found.add(
@@ -83,10 +82,11 @@ def judge_ends(found: Findings, endings: Sequence[Ending], horizon: int, longest
         found.add(
             "information",
             "long",
-            f"Episodes were followed for {longest} steps only, so nothing is said of their end at {horizon}.",
+            f"Episodes were followed for {open_ended[0].length} steps only, so nothing is said of an end at {horizon}.",
         )
     early = [ending for ending in endings if ending.truncated and not ending.terminated and ending.length < horizon]
-    alike = len({ending.length for ending in endings}) == 1 and len(endings) > 2
+    lengths = {ending.length for ending in endings}
+    alike = len(lengths) == 1 and len(endings) > 2 and min(lengths) >= _SHORTEST_LIMIT
     if early and alike:
         found.add(
             "warning",
@@ -101,8 +101,8 @@ def judge_ends(found: Findings, endings: Sequence[Ending], horizon: int, longest
             f"An episode was truncated after {early[0].length} steps, before its limit of {horizon}: a failure or a "
             "goal must be `terminated`, for what is truncated is bootstrapped as if it went on.",
         )
-    stopped = all(ending.terminated and not ending.truncated for ending in endings)
-    if alike and stopped and endings[0].length >= _SHORTEST_LIMIT:
+    stopped = bool(endings) and all(ending.terminated and not ending.truncated for ending in endings)
+    if alike and stopped:
         found.add(
             "warning",
             "terminated",
@@ -153,3 +153,9 @@ def corners(space: Space) -> tuple[np.ndarray, np.ndarray]:
     return np.where(np.isfinite(low), low, np.minimum(high, -1.0)), np.where(
         np.isfinite(high), high, np.maximum(low, 1.0)
     )
+
+
+@partial(jax.jit, static_argnums=0)
+def sample_allowed(space: Space, allowed: Allowed, key: Array) -> Any:
+    """A random value of `space` in the set; compiled once for equal spaces."""
+    return sets.sample(allowed, space, key)
