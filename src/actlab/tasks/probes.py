@@ -1,4 +1,4 @@
-"""Probe tasks: tiny, and each isolates one thing that a learner must get right. A sane one needs < 20,000 steps.
+"""Probe tasks: tiny, and each isolates one thing that a learner must get right; made for at most 20,000 steps.
 
 After the diagnostic environments that reinforcement-learning libraries test themselves with ("probe" and
 "identity" environments); the set here is our own and covers every kind of action space. All last 1 to 4 steps,
