@@ -261,7 +261,7 @@ def test_digits_are_coarse_level_first():
 
 
 def test_each_digit_zooms_into_its_own_coordinate():
-    """Method 2 of ARSQ: after a token only its coordinate's interval is cut, to one bin of what was left."""
+    """The conditioning of ARSQ: after a digit only its coordinate's interval is cut, to one bin of what was left."""
     bound = CoarseToFine(levels=2, bins=3).fit(Box(0.0, 9.0, (2,)))
     code, seen = jnp.array([1, 2, 0, 1]), []
     for known in range(5):

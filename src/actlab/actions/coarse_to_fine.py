@@ -1,6 +1,6 @@
 """Bins within bins: a Box is zoomed into, all coordinates at the coarse level first.
 
-The representation of coarse-to-fine Q-networks (Seo, Uruç, James 2024) and of ARSQ (2025, section 4): level l
+The representation of coarse-to-fine Q-networks (CQN, arXiv 2407.07787) and of ARSQ (arXiv 2502.00288): level l
 cuts what level l - 1 left of every coordinate into K equal bins. Deviation: the papers fix the box to
 [-1, 1] and walk the intervals in floating point; here the digits of a coordinate are read as one number
 in base K, so that cells of all levels share their edges exactly, in any bounded Box.
