@@ -5,7 +5,7 @@ update takes a batch of decisions and descends the mean Huber loss of Q(s)[n] - 
 
     y = r + discount^elapsed Q'(s')[n*]        (y = r where the episode terminated)
     n* = argmax over the outcomes legal at s' of Q'(s')   (Mnih et al., algorithm 1)
-                                              or of Q(s')  (double: van Hasselt et al. 2016, eq. 4)
+                                              or of Q(s')  (double: van Hasselt et al. 2016)
 
 where Q' is the slow copy. Dueling networks (Wang et al. 2016, eq. 9) give V(s) + A(s)[n] - mean A(s);
 n-step targets (Sutton 1988) are cut out by the view and not corrected for the policy that acted, as in

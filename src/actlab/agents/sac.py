@@ -14,13 +14,14 @@ and the three losses, expectations over n being exact and x being reparameterise
     actor         E[ sum_n p_n ( cost_n - min_e Q_e(s, x)[n] ) ]
     temperatures  E[ log alpha_d (H_d - target_d) ] + E[ log alpha_c (H_c - target_c) ]
 
-with H_d = -sum_n p_n log p_n and H_c = -sum_n p_n sum_c relevant[n, c] d_c. For N = 1 this is SAC (section 5,
-algorithm 1), for C = 0 discrete SAC (Christodoulou 2019, arXiv 1910.07207, eqs. 10-12), for both hybrid SAC
-(Delalleau et al. 2019, arXiv 1912.11077, section 3), each with automatic temperatures.
+with H_d = -sum_n p_n log p_n and H_c = -sum_n p_n sum_c relevant[n, c] d_c. For N = 1 this is SAC (algorithm
+1), for C = 0 discrete SAC (Christodoulou 2019, arXiv 1910.07207, eqs. 10-12), for both hybrid SAC (Delalleau
+et al. 2019, arXiv 1912.11077), each with automatic temperatures.
 
 Target entropies: -1 nat for each coordinate that counts and that the set leaves free (Haarnoja et al., -dim A),
 where densities are relative to the allowed interval scaled to [-1, 1], so that units and sets do not matter;
-0.98 log(number of legal outcomes) for the outcomes (Christodoulou, section 4: 0.98 log |A|).
+0.98 log(number of legal outcomes) for the outcomes (Christodoulou: 0.98 log |A|). The latter asks for a nearly
+uniform policy: where one outcome is clearly better, alpha_d grows without bound; ask for less then.
 
 The updates of one call use the temperatures from before it: critics, then the actor on the new critics, then
 temperatures and slow copies. This gives the weights of Stable-Baselines3, which steps the temperatures first
@@ -28,7 +29,7 @@ but uses their old values too.
 
 Deviations: an illegal outcome has probability 0; outcomes are one joint categorical, not one for each digit
 (so that sets which couple digits are exact); a coordinate of a branch that is not taken still enters the
-critics (as in Delalleau et al., figure 1). Entropy of the coordinates counts only where they are relevant.
+critics (as in Delalleau et al.). Entropy of the coordinates counts only where they are relevant.
 
 Axis letters: B batch (decisions), F features, N joint outcomes, C continuous coordinates, E critics (2).
 """
@@ -141,7 +142,7 @@ class SAC:
     temperature: float = 1.0
     """Both temperatures at the start (Stable-Baselines3)."""
     discrete_entropy: float = 0.98
-    """Target entropy of the outcomes, as a fraction of log(number of legal outcomes) (Christodoulou, section 4)."""
+    """Target entropy of the outcomes, as a fraction of log(number of legal outcomes) (Christodoulou)."""
     continuous_entropy: float = -1.0
     """Target entropy of a coordinate in nats, its interval scaled to [-1, 1] (Haarnoja et al., table 1: -dim A)."""
     environments: int = 1
@@ -153,7 +154,7 @@ class SAC:
     capacity: int = 1_000_000
     """Decisions that are remembered (Haarnoja et al., table 1)."""
     warmup: int = 1_000
-    """Uniform decisions before the first update (rlkit's SAC, by the paper's authors' group)."""
+    """Uniform decisions before the first update (rlkit's example of SAC)."""
     width: int = 256
     """Units of a hidden layer (Haarnoja et al., table 1)."""
     layers: int = 2

@@ -19,9 +19,9 @@ def one_step_target(
 
     y = r + discount^elapsed V(s')   and   y = r where the episode terminated
 
-    For one native step a decision this is Sutton & Barto (2018), section 6.5; with `elapsed` k it is the
-    semi-Markov target of Sutton, Precup & Singh (1999), section 3.2, which covers chunks, options and (with
-    rewards already summed over n decisions) n-step returns alike. Truncation bootstraps.
+    For one native step a decision this is Sutton & Barto (2018), eq. 6.2; with `elapsed` k it is the semi-Markov
+    target of Sutton, Precup & Singh (1999), which covers chunks, options and (with rewards already summed over
+    n decisions) n-step returns alike. Truncation bootstraps.
 
     Args:
         reward: float32, discounted over the elapsed native steps.
