@@ -48,16 +48,17 @@ class _Check:
     def run(self) -> None:
         found = self.found
         judge_actions(found, self.action)
-        if self.environment.limited_by_default:
+        self.check_seeds()
+        endings = [self.play(seed) for seed in range(_EPISODES)]
+        played = [ending for ending in endings if ending]
+        judge_ends(found, played, self.environment.horizon)
+        if self.environment.limited_by_default and any(not ending.terminated for ending in played):
             found.add(
                 "information",
                 "no limit",
                 f"It declares no time limit, so its episodes are truncated after {self.environment.horizon} steps; "
                 "register it with max_episode_steps to choose.",
             )
-        self.check_seeds()
-        endings = [self.play(seed) for seed in range(_EPISODES)]
-        judge_ends(found, [ending for ending in endings if ending], self.environment.horizon)
         self.check_copies()
         self.check_corners()
         self.first.close()
