@@ -90,7 +90,7 @@ def test_ensemble_takes_several_inputs(key):
         Discrete(4),
         MultiBinary(3),
         Tuple([Box(0, 255, (4,), "uint8"), Discrete(3)]),
-        Dict({"image": Box(0, 255, (2, 2), "uint8"), "position": Box(-np.inf, np.inf, (2,), "float64")}),
+        Dict({"image": Box(0, 255, (2, 2), "uint8"), "position": Box(-np.inf, np.inf, (2,))}),
         OneOf([Discrete(2), Box(0.0, 1.0, (2,))]),
     ],
     ids=repr,
