@@ -3,7 +3,7 @@
 Axis letters: D digits, K categories, n switches or (in batches) environments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import singledispatch
 from math import isfinite, prod
 from typing import Any
@@ -17,6 +17,12 @@ from actlab.core.errors import SpaceError
 from actlab.core.sets import Allowed, Interval, Mask
 from actlab.core.spaces import Choice, Space
 from actlab.core.steps import Tree
+
+
+def each(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """`jax.tree.map`, without its cost for a single numpy array: it is called several times a step."""
+    return function(tree) if isinstance(tree, np.ndarray) else jax.tree.map(function, tree)
+
 
 # --- what does not fit -------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from actlab.core.keys import seed_of
 from actlab.core.sets import Allowed
 from actlab.core.spaces import Space
 from actlab.core.steps import TimeStep, Tree
-from actlab.tasks.door import as_declared, fault, flag_fault, mask_from_host, possible, reward_fault, short
+from actlab.tasks.door import as_declared, each, fault, flag_fault, mask_from_host, possible, reward_fault, short
 from actlab.tasks.make import make_task
 
 DEFAULT_HORIZON = 1000
@@ -133,7 +133,7 @@ class HostEnvironment:
             observation, reward, terminated, truncated, info = self._env.step(given)
         except Exception as error:
             raise ActlabError(f"The environment {self.name!r} failed {where}: {_told(error)}") from error
-        state.actions.append(jax.tree.map(np.array, native))
+        state.actions.append(each(np.array, native))
         observed = self._observed(observation, where)
         wrong = reward_fault(reward) or flag_fault(terminated) or flag_fault(truncated)
         if wrong:
@@ -241,7 +241,7 @@ class HostEnvironment:
         if wrong:
             raise ActlabError(f"The environment {self.name!r} returned a wrong observation {where}: {wrong}.")
         # copied, since many environments return one array again and again
-        return jax.tree.map(np.array, self.observation.from_host(observation))
+        return each(np.array, self.observation.from_host(observation))
 
     def _read_mask(self, info: Any, where: str, ended: bool) -> Allowed:
         if not isinstance(info, Mapping):

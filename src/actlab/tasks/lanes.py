@@ -24,6 +24,7 @@ import numpy as np
 from actlab.core.contracts import Context, Native
 from actlab.core.errors import ActlabError
 from actlab.core.steps import TimeStep
+from actlab.tasks.door import each
 from actlab.tasks.gymnasium import Episode, HostEnvironment
 from actlab.tasks.snapshots import Snapshot, check_lanes, mix, named, packed, row, unnamed, unpacked
 from actlab.tasks.vector import VectorLanes
@@ -93,7 +94,8 @@ class SingleLanes:
         self._environments = [environment.fresh() for _ in range(count)]
         self._episodes: list[Episode | None] = [None] * count
         self._contexts: Context = ()
-        self._last: TimeStep = jax.tree.map(lambda leaf: np.stack([leaf] * count), environment.example)
+        self._leaves = [np.stack([leaf] * count) for leaf in jax.tree.leaves(environment.example)]
+        self._structure = jax.tree.structure(environment.example)
 
     def reset(self, seeds: np.ndarray, contexts: Context, where: np.ndarray) -> TimeStep:
         contexts = jax.tree.map(np.asarray, contexts)
@@ -104,7 +106,7 @@ class SingleLanes:
         return self._write(rows)
 
     def step(self, native: Native, where: np.ndarray) -> TimeStep:
-        native = jax.tree.map(np.asarray, native)
+        native = each(np.asarray, native)
         rows = {}
         for i in np.flatnonzero(where).tolist():
             self._episodes[i], rows[i] = self._environments[i].step(None, self._episode(i), row(native, i))
@@ -145,9 +147,8 @@ class SingleLanes:
         return episode
 
     def _write(self, rows: Mapping[int, TimeStep]) -> TimeStep:
-        self._last = jax.tree.map(np.copy, self._last)  # what was returned before stays as it was
-        leaves = jax.tree.leaves(self._last)
+        self._leaves = [leaf.copy() for leaf in self._leaves]  # what was returned before stays as it was
         for i, step in rows.items():
-            for leaf, value in zip(leaves, jax.tree.leaves(step), strict=True):
+            for leaf, value in zip(self._leaves, jax.tree.leaves(step), strict=True):
                 leaf[i] = value
-        return self._last
+        return jax.tree.unflatten(self._structure, self._leaves)

@@ -13,13 +13,14 @@ from actlab.core.contracts import Context, Native
 from actlab.core.errors import ActlabError
 from actlab.core.spaces import Space
 from actlab.core.steps import Tree
+from actlab.tasks.door import each
 
 Snapshot = dict[str, np.ndarray]
 
 
 def row(tree: Tree, i: int) -> Tree:
     """Lane i."""
-    return jax.tree.map(lambda leaf: leaf[i], tree)
+    return each(lambda leaf: leaf[i], tree)
 
 
 def mix(where: np.ndarray, yes: Tree, no: Tree) -> Tree:
