@@ -6,6 +6,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from actlab.core.errors import ActlabError
+from actlab.tasks.cartpole import CartPole
 from actlab.tasks.gymnasium import HostEnvironment
 from actlab.tasks.lanes import Lanes, SingleLanes, VectorLanes, lanes_for
 from tests.tasks.environments.revealing import COUNT, KINDS, SeededWalk, drive, equal, made, play, single
@@ -159,3 +160,8 @@ def test_a_snapshot_of_other_lanes_is_refused():
     lanes.reset(np.arange(COUNT), (), np.ones(COUNT, bool))
     with pytest.raises(ActlabError, match="expected 2 lanes, received 3 lanes"):
         SingleLanes(HostEnvironment(SeededWalk), 2).restore(lanes.snapshot())
+
+
+def test_lanes_need_a_gymnasium_environment():
+    with pytest.raises(ActlabError, match="made of Gymnasium environments; received CartPole"):
+        lanes_for(CartPole(), 2)

@@ -21,7 +21,7 @@ from typing import Protocol
 import jax
 import numpy as np
 
-from actlab.core.contracts import Context, Native
+from actlab.core.contracts import Context, Environment, Native
 from actlab.core.errors import ActlabError
 from actlab.core.steps import TimeStep
 from actlab.tasks.door import each
@@ -71,8 +71,17 @@ class Lanes(Protocol):
         ...
 
 
-def lanes_for(environment: HostEnvironment, count: int) -> Lanes:
-    """`count` lanes of fresh instances: one environment each, unless the environment says how to batch it."""
+def lanes_for(environment: Environment, count: int) -> Lanes:
+    """`count` lanes of fresh instances: one environment each, unless the environment says how to batch it.
+
+    Raises:
+        ActlabError: `environment` is no `HostEnvironment`, so there is no way to make instances and to replay them.
+    """
+    if not isinstance(environment, HostEnvironment):
+        raise ActlabError(
+            f"Lanes on the host are made of Gymnasium environments; received {type(environment).__name__}: "
+            "give it a Gymnasium interface, or make it compiled."
+        )
     if environment.vector is None:
         return SingleLanes(environment, count)
     return VectorLanes(environment.make_vector(count), environment.name)
