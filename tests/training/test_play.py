@@ -50,7 +50,8 @@ def collected(task: Task, source: Rollout, *, uniform: bool = True, key: int = 0
     agent = Random()
     state = agent.init(task.spec, jax.random.key(1))
     lanes = begin_lanes(task, agent, source, state, jax.random.key(2))
-    return roll_out(task, agent, source, state, lanes, jax.random.key(key), uniform=uniform)
+    flag = jnp.asarray(True) if uniform else None
+    return roll_out(task, agent, source, state, lanes, jax.random.key(key), uniform=flag)
 
 
 @pytest.mark.parametrize("truncates", [False, True])

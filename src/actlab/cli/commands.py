@@ -209,17 +209,16 @@ def train(options: argparse.Namespace) -> None:
 
 def _show_runs(options: argparse.Namespace, runs: Sequence[Any]) -> None:
     """Where the runs are and what their last evaluation says."""
+    from actlab.reports.verdict import number
     from actlab.training.metrics import read_metrics
 
     data = []
     for run in runs:
-        rows = [row for row in read_metrics(run.folder) if "evaluation_deterministic/return" in row]
-        last = {name: value for name, value in rows[-1].items() if name.startswith("evaluation")} if rows else {}
-        data.append({"folder": str(run.folder), "seed": run.seed, **run.result, **last})
+        evaluated = [row for row in read_metrics(run.folder) if "evaluation/return" in row]
+        data.append({"folder": str(run.folder), "seed": run.seed, **run.result, "evaluation": evaluated[-1]})
 
     def line(row: dict[str, Any]) -> str:
-        score = row.get("evaluation_deterministic/return")
-        return f"{row['folder']}  return {'-' if score is None else f'{score:.6g}'} after {row['steps']:,} steps"
+        return f"{row['folder']}: return {number(row['evaluation']['evaluation/return'])} after {row['steps']:,} steps"
 
     show(options, data, "\n".join(map(line, data)))
 
@@ -284,9 +283,9 @@ def compare(options: argparse.Namespace) -> None:
 
 
 DEMO = (
-    "compare ppo:environments=16,decisions=64,minibatch=256 --task Pendulum-v1 "
-    "--code normalise --code normalise+bins:bins=5 --code normalise+coarse-to-fine:levels=2,bins=3 "
-    "--seeds 5 --steps 60k --evaluations 5 --episodes 10 --out runs/demo"
+    "compare sac:width=64,batch_size=64,warmup=500,learning_rate=1e-3 --task Pendulum-v1 "
+    "--code normalise --code bins:bins=5 --code normalise+chunk:length=2 "
+    "--seeds 5 --steps 6k --evaluations 10 --episodes 20 --out runs/demo"
 )
 """What the demonstration is short for."""
 

@@ -49,7 +49,7 @@ def roll_out(
     lanes: Lane,
     key: Array,
     *,
-    uniform: bool = False,
+    uniform: Array | None = None,
     discount: float | None = None,
 ) -> tuple[Batch, Lane, Tally]:
     """`source.decisions` (or whole episodes) in every lane: `Batch` `[E, T]`, lanes that go on, counts.
@@ -75,7 +75,7 @@ def _continue(
     key: Array,
     decisions: int,
     episodes: int | None,
-    uniform: bool,
+    uniform: Array | None,
     discount: float,
 ) -> tuple[Batch, Lane, Tally]:
     """T decisions in every lane; with `episodes`, a lane rests after that many ends."""
@@ -115,7 +115,7 @@ def longest(task: Task) -> int:
 
 
 def _episodes(
-    task: Task, policy: Policy, source: Rollout, learner: Tree, key: Array, uniform: bool, discount: float
+    task: Task, policy: Policy, source: Rollout, learner: Tree, key: Array, uniform: Array | None, discount: float
 ) -> tuple[Batch, Lane, Tally]:
     assert source.episodes is not None
     lanes = begin_lanes(task, policy, source, learner, fold(key, "begin"))
@@ -124,7 +124,7 @@ def _episodes(
 
 
 def _accepted(
-    task: Task, policy: Policy, source: Rollout, learner: Tree, key: Array, uniform: bool, discount: float
+    task: Task, policy: Policy, source: Rollout, learner: Tree, key: Array, uniform: Array | None, discount: float
 ) -> tuple[Batch, Lane, Tally]:
     """Roll out again the groups that are refused; a group refused every time stays, and is marked not valid."""
     assert source.accept is not None

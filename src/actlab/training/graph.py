@@ -119,7 +119,8 @@ class GraphDriver:
     def __init__(self, task: Task, agent: Any):
         self.task = task
         self.sources = dict(agent.experience(task.spec))
-        self._run = jax.jit(self._run_ticks, static_argnames=("uniform",), donate_argnums=(1,))
+        self._warms_up = any(isinstance(s, Replay) and s.warmup for s in self.sources.values())
+        self._run = jax.jit(self._run_ticks, donate_argnums=(1,))
         self._score = jax.jit(self._play_episodes, static_argnames=("episodes", "explore"))
 
     def start(self, agent: Any, key: Array, data: Mapping[str, Any], start: Tree, most_rows: int) -> Carry:
@@ -150,11 +151,11 @@ class GraphDriver:
 
     def run(self, agent: Any, carry: Carry, ticks: int, uniform: bool) -> tuple[Carry, Tally, dict[str, float]]:
         """Several ticks; the tally and the learner's metrics (mean over the updates)."""
-        carry, tally, metrics = self._run(agent, carry, jnp.asarray(ticks, jnp.int32), uniform=uniform)
+        carry, tally, metrics = self._run(agent, carry, jnp.asarray(ticks, jnp.int32), jnp.asarray(uniform))
         tally, metrics = jax.device_get((tally, metrics))
         return carry, tally, {name: float(value) for name, value in metrics.items()}
 
-    def _run_ticks(self, agent: Any, carry: Carry, ticks: Array, *, uniform: bool) -> Any:
+    def _run_ticks(self, agent: Any, carry: Carry, ticks: Array, uniform: Array) -> Any:
         def body(_: Array, loop: Any) -> Any:
             carry, tally, sums = loop
             carry, more, metrics = self._tick(agent, carry, uniform)
@@ -165,15 +166,16 @@ class GraphDriver:
         carry, tally, sums = jax.lax.fori_loop(0, ticks, body, (carry, tally, sums))
         return carry, tally, jax.tree.map(lambda total: total / ticks.astype(jnp.float32), sums)
 
-    def _tick(self, agent: Any, carry: Carry, uniform: bool) -> tuple[Carry, Tally, dict[str, Array]]:
+    def _tick(self, agent: Any, carry: Carry, uniform: Array) -> tuple[Carry, Tally, dict[str, Array]]:
         key = fold(carry.key, "tick", carry.ticks)
         lanes, buffers, fresh, tallies = dict(carry.lanes), dict(carry.buffers), {}, []
+        at_random = uniform if self._warms_up else None
         for name, source in self.sources.items():
             rollout = collecting(source)
             if rollout is None:
                 continue
             batch, lanes[name], tally = roll_out(
-                self.task, agent, rollout, carry.learner, lanes[name], fold(key, "collect", name), uniform=uniform
+                self.task, agent, rollout, carry.learner, lanes[name], fold(key, "collect", name), uniform=at_random
             )
             tallies.append(tally)
             if isinstance(source, Replay):
@@ -183,10 +185,17 @@ class GraphDriver:
         zero = jnp.zeros((), jnp.int32)
         nothing = Tally(zero, zero, zero, jnp.zeros(()), zero, zero, zero, zero)
         tally = jax.tree.map(lambda *counts: sum(counts[1:], counts[0]), *tallies) if tallies else nothing
-        learner, metrics = carry.learner, {}
-        if not uniform:
-            learner, metrics = self._learn(agent, learner, buffers, fresh, key)
+        if self._warms_up:  # one program for both phases: half the compilation of two
+            learner, metrics = self._learn_unless(uniform, agent, carry.learner, buffers, fresh, key)
+        else:
+            learner, metrics = self._learn(agent, carry.learner, buffers, fresh, key)
         return Carry(learner, lanes, buffers, carry.key, carry.ticks + 1), tally, metrics
+
+    def _learn_unless(self, skip: Array, agent: Any, learner: Tree, buffers: Any, fresh: Any, key: Array) -> Any:
+        learn = lambda state: self._learn(agent, state, buffers, fresh, key)  # noqa: E731
+        metrics = jax.eval_shape(learn, learner)[1]
+        rest = lambda state: (state, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), metrics))  # noqa: E731
+        return jax.lax.cond(skip, rest, learn, learner)
 
     def _learn(self, agent: Any, learner: Tree, buffers: Any, fresh: Any, key: Array) -> tuple[Tree, dict[str, Array]]:
         def update(learner: Tree, i: Array) -> tuple[Tree, dict[str, Array]]:

@@ -183,7 +183,7 @@ def train(
             counters.returns += float(tally.returns)
             counters.lengths += int(tally.lengths)
             if counters.steps >= mark(counters.next_log, LOG_ROWS):
-                row = {f"learn/{name}": value for name, value in learned.items()}
+                row = {} if uniform else {f"learn/{name}": value for name, value in learned.items()}
                 if counters.ended:
                     row["train/return"] = counters.returns / counters.ended
                     row["train/length"] = counters.lengths / counters.ended

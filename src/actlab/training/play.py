@@ -130,18 +130,27 @@ def play(task: Task, lane: Lane, code: Tree, key: Array, discount: float) -> Pla
 
 
 def decide(
-    task: Task, policy: Policy, learner: Tree, lane: Lane, key: Array, *, explore: bool, uniform: bool, discount: float
+    task: Task,
+    policy: Policy,
+    learner: Tree,
+    lane: Lane,
+    key: Array,
+    *,
+    explore: bool,
+    uniform: Array | None,
+    discount: float,
 ) -> tuple[Batch, Lane, Tally]:
     """One decision and what came of it; the lane is *not* reset at the end of an episode.
 
     Args:
-        uniform: replace the policy's code by a uniform one from the set (warm-up).
+        uniform: bool `[]`, replace the policy's code by a uniform one from the set (warm-up); None is never.
         discount: per native step; 1 gives undiscounted rewards (evaluation).
     """
     code, memory, extras = policy.act(learner, lane.memory, lane.step, fold(key, "act"), explore=explore)
     codec = task.spec.codec
-    if uniform:
-        code = sets.sample(codec.restrict(lane.step.allowed), task.spec.code, fold(key, "uniform"))
+    if uniform is not None:
+        random = sets.sample(codec.restrict(lane.step.allowed), task.spec.code, fold(key, "uniform"))
+        code = select(uniform, random, code)
     played = play(task, lane, code, fold(key, "play"), discount)
     valid = ~lane.step.ended
     row = Batch(lane.step, code, played.native, played.next, extras, valid, lane.context)
