@@ -103,6 +103,11 @@ def _(allowed: Interval, value: Array) -> Array:
 
 @contains.register
 def _(allowed: Automaton, value: Array) -> Array:
+    return _accepts(allowed, value)
+
+
+@jax.jit  # on the host too: there a scan over a new closure would be compiled anew at every call
+def _accepts(allowed: Automaton, value: Array) -> Array:
     size = allowed.next.shape[1]
 
     def follow(node: Array, digit: Array) -> tuple[Array, None]:
@@ -169,6 +174,11 @@ def _(allowed: Interval, cell: Interval) -> Array:
 
 @meets.register
 def _(allowed: Automaton, cell: Mask) -> Array:
+    return _crosses(allowed, cell)
+
+
+@jax.jit
+def _crosses(allowed: Automaton, cell: Mask) -> Array:
     nodes, size = allowed.next.shape
 
     def spread(reached: Array, digits: Array) -> tuple[Array, None]:
@@ -438,6 +448,11 @@ def _(allowed: Interval, value: Array) -> Array:
 
 @project.register
 def _(allowed: Automaton, value: Array) -> Array:
+    return _nearest_word(allowed, value)
+
+
+@jax.jit
+def _nearest_word(allowed: Automaton, value: Array) -> Array:
     nodes, size = allowed.next.shape
     far = jnp.asarray(value.shape[0] + 1, jnp.int32)
 
