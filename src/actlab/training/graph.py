@@ -146,8 +146,10 @@ class GraphDriver:
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), shape._replace(memory=())
             )
         carry = Carry(learner, lanes, empty_buffers(self.sources, row, data, most_rows), key, jnp.zeros((), jnp.int32))
-        # donated leaves must be distinct buffers, and nobody else's
-        return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, jax.Array) else leaf, carry)
+        # donated leaves must be distinct buffers, and nobody else's; with the dtype stated no type is weak, or
+        # the second call, whose carry has none, would compile again
+        own = lambda leaf: jnp.array(leaf, leaf.dtype) if isinstance(leaf, jax.Array) else leaf  # noqa: E731
+        return jax.tree.map(own, carry)
 
     def run(self, agent: Any, carry: Carry, ticks: int, uniform: bool) -> tuple[Carry, Tally, dict[str, float]]:
         """Several ticks; the tally and the learner's metrics (mean over the updates)."""
