@@ -56,6 +56,10 @@ def test_a_finished_run_is_not_trained_again(trained: Path, capsys: pytest.Captu
     (row,) = printed(capsys)
     assert row["folder"] == str(trained)
     assert row["steps"] >= 40
+    value = row["evaluation"]["evaluation/return"]
+    assert 0.0 <= value <= 1.0
+    assert run("resume", str(trained)) == 0
+    assert capsys.readouterr().out == f"{trained}: return {value:g} after {row['steps']} steps\n"
     assert (trained / "checkpoint.safetensors").stat().st_mtime_ns == before
 
 
