@@ -10,6 +10,7 @@ from actlab.core.contracts import Task
 from actlab.core.sources import Rollout
 from actlab.core.steps import Batch
 from actlab.training.collect import begin_lanes, roll_out
+from actlab.training.graph import RUN_ONCE
 from actlab.training.loop import Settings, train
 
 
@@ -21,7 +22,7 @@ def record(task: Task, policy: Any, key: jax.Array, *, decisions: int, environme
         lanes = begin_lanes(task, policy, source, (), key)
         return roll_out(task, policy, source, (), lanes, key)[0]
 
-    return jax.jit(play)(key)._replace(memory=(), extras=())
+    return jax.jit(play, compiler_options=RUN_ONCE)(key)._replace(memory=(), extras=())
 
 
 def learned(agent: Any, task: Task, steps: int, folder: Path, *, seed: int = 0, **options: Any) -> Any:

@@ -164,8 +164,9 @@ def test_only_digits_that_see_the_open_cell_find_the_joint_action():
         )
 
 
+@jax.jit
 def soft_maximum(agent: ARSQ, state: State) -> Array:
     """alpha log sum exp(Q / alpha) over all codes: V, by construction."""
-    codes = jnp.stack(jnp.unravel_index(jnp.arange(25, dtype=jnp.int32), (5, 5)), axis=-1)
+    codes = np.stack(np.unravel_index(np.arange(25), (5, 5)), axis=-1).astype(np.int32)
     q = jax.vmap(lambda code: agent.q_value(state.networks, state.codec, ONE, code))(codes)
     return agent.alpha * jax.nn.logsumexp(q / agent.alpha)

@@ -24,7 +24,7 @@ from actlab.core.keys import fold
 from actlab.core.sources import Rollout
 from actlab.core.spaces import Discrete, Space
 from actlab.core.steps import Batch, TimeStep, first_step, next_step
-from actlab.tasks.make import make_task
+from actlab.tasks.make import make_task, measure
 from actlab.training.graph import GraphDriver
 from tests.contracts.helpers import driven, greedy
 
@@ -183,7 +183,8 @@ def test_a_planner_acts_in_the_environment_that_a_learner_exports():
     planned = greedy(true, planner, world, episodes=16)["return"].mean()
     ignorant = jax.tree.map(jnp.zeros_like, world)
     assert planned > 1.5 > 0.5 > greedy(true, planner, ignorant, episodes=16)["return"].mean()
-    # a task can be made of the model as of any other environment, and the planner scores there what it scores outside
+    # a task can be made of the model as of any other environment: a policy brings there what it brings outside
     inside = make_task(world, "shore, as learned", discount=1.0, contexts=near_the_left)
-    imagined = greedy(GraphDriver(inside, planner), planner, world, episodes=16)["return"].mean()
-    assert imagined == pytest.approx(planned, abs=0.5)
+    right = lambda step, key: jnp.ones((), jnp.int32)  # noqa: E731
+    outside, imagined = (float(measure(t, right, 256, jax.random.key(3)).mean()) for t in (TASK, inside))
+    assert imagined == pytest.approx(outside, abs=0.3)
