@@ -52,7 +52,7 @@ options: $(VENV)/installed-dev ## write src/actlab/options.json, from which --he
 	$(BIN)/python -m actlab.cli.generate
 
 docs: $(VENV)/installed-dev ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove everything that the other commands made, except runs/
 	rm -rf $(VENV) build dist site .ruff_cache .pytest_cache .hypothesis .import_linter_cache

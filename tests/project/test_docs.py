@@ -18,6 +18,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from actlab.cli import main
+from actlab.core.registry import TASKS
 from tests.project.blocks import Block, blocks_of
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,7 @@ def name(page: Path) -> str:
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))  # a page may write a module and use it
+    monkeypatch.setattr(TASKS, "_entries", dict(TASKS._entries))  # what a page registers is gone after it
     namespace = {"__name__": "__main__"}
     for block in blocks_of(page):
         if block.reason:
