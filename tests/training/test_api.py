@@ -16,7 +16,9 @@ TINY = {"environments": 2, "decisions": 32, "minibatch": 32, "epochs": 2, "width
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return al.train(al.agents.PPO(**TINY), "CartPole-v1", 512, seeds=2, out=folder, evaluations=2, episodes=3, quiet=True)
+    return al.train(
+        al.agents.PPO(**TINY), "CartPole-v1", 512, seeds=2, out=folder, evaluations=2, episodes=3, quiet=True
+    )
 
 
 def test_a_run_folder_says_what_was_asked(runs):
@@ -75,7 +77,10 @@ def test_a_study_keeps_cells_lists_misfits_and_reports_failures(tmp_path, monkey
     monkeypatch.undo()
     second = al.compare(agents, "Pendulum-v1", ["identity", "chunk:length=2"], **options)
     assert not second.result.failed
-    assert {(pair.agent, pair.code) for pair in second.result.skipped} == {("dqn", "identity"), ("dqn", "chunk:length=2")}
+    assert {(pair.agent, pair.code) for pair in second.result.skipped} == {
+        ("dqn", "identity"),
+        ("dqn", "chunk:length=2"),
+    }
     assert all("bins" in pair.reason for pair in second.result.skipped)
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*/result.json")}
     assert len(times) == 4

@@ -57,7 +57,7 @@ def test_a_truncated_file_is_one_sentence(tmp_path):
 def test_another_structure_shape_or_format_is_named(tmp_path):
     path = tmp_path / "c.safetensors"
     save_tree(path, TREE, {})
-    with pytest.raises(ActlabError, match="missing.*bias"):
+    with pytest.raises(ActlabError, match=r"missing.*bias"):
         load_tree(path, TREE | {"bias": jnp.zeros(())})
     with pytest.raises(ActlabError, match=r"weights.*float32\[3\].*float32\[1, 2\]"):
         load_tree(path, TREE | {"weights": jnp.zeros((3,))})

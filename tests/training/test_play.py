@@ -1,4 +1,4 @@
-"""The loop plays the code: rewards are discounted over native steps, ends cut a chunk, sets are counted, not enforced."""
+"""The loop plays the code: discounting by native steps, chunks cut by ends, sets counted and not enforced."""
 
 from dataclasses import dataclass, field
 

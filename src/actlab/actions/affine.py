@@ -131,6 +131,7 @@ class Normalise(LeafCodec):
             return super().restrict(allowed)
         low, high = jnp.asarray(allowed.low, jnp.float32), jnp.asarray(allowed.high, jnp.float32)
         assert self.lower is not None
+        assert self.upper is not None
         constant = self.lower == self.upper
         empty = (low > high) | (high < self.lower) | (low > self.upper)
         low = jnp.where(constant, -1.0, self._to_code(low))

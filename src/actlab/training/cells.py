@@ -66,7 +66,12 @@ def _worker(cell: Cell, root: Path) -> None:
 
 
 def run_cells(
-    cells: Iterable[Cell], root: Path, *, workers: int = 1, report: Report = lambda cell, event: None, quiet: bool = True
+    cells: Iterable[Cell],
+    root: Path,
+    *,
+    workers: int = 1,
+    report: Report = lambda cell, event: None,
+    quiet: bool = True,
 ) -> dict[str, str]:
     """Compute every cell that is not there yet.
 

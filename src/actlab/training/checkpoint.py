@@ -95,7 +95,9 @@ def load_tree(path: Path, like: Any) -> tuple[Any, dict[str, Any], dict[str, np.
             if header is None:
                 raise ActlabError(f"{path} is no checkpoint of actlab.")
             if header["format"] > FORMAT:
-                raise ActlabError(f"{path} was written by a newer actlab (format {header['format']}, this is {FORMAT}).")
+                raise ActlabError(
+                    f"{path} was written by a newer actlab (format {header['format']}, this is {FORMAT})."
+                )
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise ActlabError(f"{path} does not exist.") from None

@@ -46,7 +46,7 @@ def roll_out(
     policy: Policy,
     source: Rollout,
     learner: Tree,
-    lanes: Lane,
+    lanes: Lane | None,
     key: Array,
     *,
     uniform: Array | None = None,
@@ -60,6 +60,7 @@ def roll_out(
     policy = source.behaviour or policy
     per_step = task.spec.discount if discount is None else discount
     if source.decisions is not None:
+        assert lanes is not None, "by decisions, roll-outs go on from lanes"
         return _continue(task, policy, source, learner, lanes, key, source.decisions, None, uniform, per_step)
     if source.accept is None:
         return _episodes(task, policy, source, learner, key, uniform, per_step)
@@ -88,9 +89,7 @@ def _continue(
 
         def one(lane: Lane, i: Array) -> tuple[Batch, Lane, Tally]:
             lane_key = fold(now, "decision", i)
-            return decide(
-                task, policy, learner, lane, lane_key, explore=True, uniform=uniform, discount=discount
-            )
+            return decide(task, policy, learner, lane, lane_key, explore=True, uniform=uniform, discount=discount)
 
         row, after, tally = jax.vmap(one)(lanes, index)
         fresh = begin_lanes(task, policy, source, learner, fold(now, "reset"))

@@ -30,7 +30,8 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {"dict": {name: to_plain(part) for name, part in value.items()}}
     raise ActlabError(
-        f"State on the host is made of dicts, lists, tuples, strings, numbers and arrays; received {type(value).__name__}."
+        "State on the host is made of dicts, lists, tuples, strings, numbers and arrays; "
+        f"received {type(value).__name__}."
     )
 
 

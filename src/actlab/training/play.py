@@ -20,6 +20,8 @@ from actlab.core.keys import fold
 from actlab.core.steps import Batch, TimeStep, select
 
 Tree = Any
+Number = Any
+"""A scalar (or one for each lane), on the device or the host."""
 
 
 class Lane(eqx.Module):
@@ -39,17 +41,17 @@ class Lane(eqx.Module):
 class Tally(NamedTuple):
     """Counts over decisions; a sum of tallies is a tally."""
 
-    native_steps: Array
-    decisions: Array
-    episodes: Array
+    native_steps: Number
+    decisions: Number
+    episodes: Number
     """finished ones; `returns` and `lengths` are sums over these."""
-    returns: Array
-    lengths: Array
-    violations: Array
+    returns: Number
+    lengths: Number
+    violations: Number
     """native actions outside of their set."""
-    impossible: Array
+    impossible: Number
     """decisions where nothing was legal at all: the driver raises."""
-    nonfinite: Array
+    nonfinite: Number
     """native steps with NaN or infinity in reward or observation: the driver raises."""
 
 

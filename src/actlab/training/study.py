@@ -117,7 +117,9 @@ def collect_result(
                     cell.seed,
                     read_json(folder_of(cell, root) / "result.json")["scores"],
                     [
-                        (row["steps"], row["evaluation/return"]) for row in read_metrics(run) if "evaluation/return" in row
+                        (row["steps"], row["evaluation/return"])
+                        for row in read_metrics(run)
+                        if "evaluation/return" in row
                     ],
                     timing["seconds"] + timing["compile_seconds"],
                     timing["compile_seconds"],

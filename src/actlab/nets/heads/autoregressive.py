@@ -153,6 +153,7 @@ class Autoregressive(Distribution):
         hidden = head.hidden(self.features, code, known, group, self.codec)
         slots = jnp.minimum(slots, len(head.nvec) - 1)  # padding repeats the last digit and is never read
         weight, bias = head.rows.weight, head.rows.bias
+        assert bias is not None
         categories = max(head.nvec)
         logits = weight.reshape(-1, categories, weight.shape[1])[slots] @ hidden + bias.reshape(-1, categories)[slots]
         legal = jax.vmap(lambda d: masks.legal(self.allowed, code, known, d, categories))(slots)

@@ -108,6 +108,7 @@ class GaussianHead(Head):
         self.log_std = jnp.full((space.dims,), log_std_init)
         if std == "state":
             layer = output(width, space.dims, gain, fold(key, "log_std"))
+            assert layer.bias is not None
             self.log_std = eqx.tree_at(lambda x: x.bias, layer, layer.bias + log_std_init)
         self.space = space
 
