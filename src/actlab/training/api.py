@@ -20,7 +20,7 @@ from actlab.core.keys import fold
 from actlab.core.registry import AGENTS
 from actlab.core.studies import Cell, Study
 from actlab.tasks.catalogue import task as find_task
-from actlab.training.checkpoint import load_tree, save_tree, write_json
+from actlab.training.checkpoint import load_tree, read_json, save_tree, write_json
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.loop import Settings, make_driver
 from actlab.training.loop import train as train_loop
@@ -171,6 +171,17 @@ def load(folder: str | Path, task: Task | None = None) -> Run:
     return read_run(folder, task)
 
 
+@lru_cache(maxsize=8)
+def _template(task: str, code: str, agent: str, options: str) -> Any:
+    """Shapes of the trained state, traced once for all seeds of an arm."""
+    bound = find_task(task).with_code(parse_code(code))
+    return _shapes(make_agent(agent, json.loads(options)), bound)
+
+
+def _shapes(agent: Any, task: Task) -> Any:
+    return jax.eval_shape(lambda a, key: a.init(task.spec, key), agent, jax.random.key(0))
+
+
 def learner_of(run: Run) -> Any:
     """The trained state of a finished run.
 
@@ -181,8 +192,7 @@ def learner_of(run: Run) -> Any:
         raise ActlabError(f"{run.folder} is not finished; go on with: actlab resume {run.folder}")
     if not run.agent.compiled:
         return from_plain(json.loads((run.folder / "learner.json").read_text()))
-    template = jax.eval_shape(lambda agent, key: agent.init(run.task.spec, key), run.agent, jax.random.key(0))
-    return load_tree(run.folder / LEARNER, template)[0]
+    return load_tree(run.folder / LEARNER, _shapes(run.agent, run.task))[0]
 
 
 def evaluate(
@@ -221,9 +231,14 @@ def _evaluate(driver: Any, agent: Any, state: Any, episodes: int, seed: int) -> 
 
 def evaluate_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool) -> dict[str, Any]:
     """Cell: score the policy that another cell trained."""
-    run = read_run(inputs["train"])
-    driver = _driver_of(run.config)
-    return {"scores": _evaluate(driver, run.agent, learner_of(run), cell.parameters["episodes"], cell.seed)}
+    config = read_json(inputs["train"] / "run.json")
+    driver, agent = _driver_of(config), make_agent(config["agent"], config["options"])
+    if agent.compiled:
+        names = (config["task"], config["code"], config["agent"], json.dumps(config["options"], sort_keys=True))
+        state = load_tree(inputs["train"] / LEARNER, _template(*names))[0]
+    else:
+        state = learner_of(read_run(inputs["train"]))
+    return {"scores": _evaluate(driver, agent, state, cell.parameters["episodes"], cell.seed)}
 
 
 # --- comparison --------------------------------------------------------------------------------------

@@ -121,35 +121,39 @@ class GraphDriver:
         self.sources = dict(agent.experience(task.spec))
         self._warms_up = any(isinstance(s, Replay) and s.warmup for s in self.sources.values())
         self._run = jax.jit(self._run_ticks, donate_argnums=(1,))
+        self._init = jax.jit(lambda a, k, start: a.init(task.spec, k, start), compiler_options=RUN_ONCE)
+        self._begin = {name: self._beginner(r) for name, s in self.sources.items() if (r := collecting(s))}
+        self._row: dict[str, Batch] = {}
         self._score = jax.jit(self._play_episodes, static_argnames=("episodes", "explore"))
 
     def start(self, agent: Any, key: Array, data: Mapping[str, Any], start: Tree, most_rows: int) -> Carry:
         """The carry before the first tick."""
         check_sources(self.sources, data)
-        init = jax.jit(lambda agent, key: agent.init(self.task.spec, key, start), compiler_options=RUN_ONCE)
-        learner = init(agent, fold(key, "init"))
-        lanes, row = {}, {}
+        learner = self._init(agent, fold(key, "init"), start)
+        lanes = {}
         for name, source in self.sources.items():
             rollout = collecting(source)
             if rollout is None:
                 continue
-            policy, lane_key = rollout.behaviour or agent, fold(key, "lanes", name)
-            begin = lambda l, k, p=policy, r=rollout: begin_lanes(self.task, p, r, l, k)  # noqa: E731
-            lanes[name] = jax.jit(begin, compiler_options=RUN_ONCE)(learner, lane_key)
-            shape, _, _ = jax.eval_shape(
-                lambda l, lane, k, p=policy, r=rollout: roll_out(self.task, p, r, l, lane, k),
-                learner,
-                lanes[name],
-                lane_key,
-            )
-            row[name] = jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), shape._replace(memory=())
-            )
-        carry = Carry(learner, lanes, empty_buffers(self.sources, row, data, most_rows), key, jnp.zeros((), jnp.int32))
+            lane_key = fold(key, "lanes", name)
+            lanes[name] = self._begin[name](agent, learner, lane_key)
+            if name not in self._row:
+                collect = lambda a, l, e, k, r=rollout: roll_out(self.task, a, r, l, e, k)[0]  # noqa: E731
+                shape = jax.eval_shape(collect, agent, learner, lanes[name], lane_key)._replace(memory=())
+                self._row[name] = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), shape)
+        carry = Carry(
+            learner, lanes, empty_buffers(self.sources, self._row, data, most_rows), key, jnp.zeros((), jnp.int32)
+        )
         # donated leaves must be distinct buffers, and nobody else's; with the dtype stated no type is weak, or
         # the second call, whose carry has none, would compile again
         own = lambda leaf: jnp.array(leaf, leaf.dtype) if isinstance(leaf, jax.Array) else leaf  # noqa: E731
         return jax.tree.map(own, carry)
+
+    def _beginner(self, source: Rollout) -> Any:
+        def begin(agent: Any, learner: Tree, key: Array) -> Tree:
+            return begin_lanes(self.task, source.behaviour or agent, source, learner, key)
+
+        return jax.jit(begin, compiler_options=RUN_ONCE)
 
     def run(self, agent: Any, carry: Carry, ticks: int, uniform: bool) -> tuple[Carry, Tally, dict[str, float]]:
         """Several ticks; the tally and the learner's metrics (mean over the updates)."""

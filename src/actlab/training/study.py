@@ -72,7 +72,8 @@ def plan(
                 bound, reason = task, str(error)
             for agent in agents:
                 description = describe(agent, bound)
-                label = agent_label(description, agent)
+                alone = sum(type(other) is type(agent) for other in agents) == 1
+                label = description["agent"] if alone else agent_label(description, agent)
                 why = reason or why_not(agent, bound)
                 if why is not None:
                     skipped.append(Pair(task.spec.name, label, text, why))
