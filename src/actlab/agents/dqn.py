@@ -14,8 +14,9 @@ Rainbow (Hessel et al. 2018, section "Multi-step learning").
 Behaviour: with probability epsilon uniform over the legal outcomes, else the legal outcome of highest
 value; epsilon falls linearly over the learner's updates, so that it does not depend on the budget.
 
-Defaults are those that RL Baselines3 Zoo publishes for CartPole-v1 (hyperparams/dqn.yml). Deviations from Mnih et al.: Adam instead of RMSProp and fully connected layers (both as in
-Stable-Baselines3), sets of legal outcomes in the behaviour and in the target's argmax.
+Defaults are those that RL Baselines3 Zoo publishes for CartPole-v1 (hyperparams/dqn.yml). Deviations from Mnih
+et al.: Adam instead of RMSProp and fully connected layers (both as in Stable-Baselines3), sets of legal
+outcomes in the behaviour and in the target's argmax.
 
 Axis letters: B batch (decisions), F features, N joint outcomes of the code.
 """
@@ -89,7 +90,7 @@ class DQN:
     max_gradient: float = 10.0
     """Gradients are scaled down to this global norm (Stable-Baselines3; it clips as Wang et al. 2016 do)."""
     double: bool = False
-    """The network picks the outcome that the slow copy values (van Hasselt et al. 2016); else the slow copy does both."""
+    """The network picks the outcome that the slow copy values (van Hasselt et al. 2016); else the slow one."""
     dueling: bool = False
     """A stream for the state's value and one for the advantages (Wang et al. 2016)."""
     n_step: int = 1
