@@ -17,6 +17,7 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
+import actlab.tasks  # noqa: F401 (registers the built-in tasks, before a page's own registry is copied from it)
 from actlab.cli import main
 from actlab.core.registry import TASKS
 from tests.project.blocks import Block, blocks_of
