@@ -1,6 +1,6 @@
 """Which agent runs with which code on which kind of action space: generated, never promised.
 
-    python -m actlab.reports.compatibility README.md docs/index.md
+    python -m actlab.training.compatibility README.md docs/index.md
 
 Every answer comes from tracing the agent's act on a probe task of that space (`training.fit`). The table
 is written between the two markers of each file that is named.

@@ -3,7 +3,7 @@
 import pytest
 
 from actlab.core.errors import ActlabError
-from actlab.reports import compatibility
+from actlab.training import compatibility
 
 
 def test_the_table_replaces_what_stands_between_the_markers():
