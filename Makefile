@@ -21,7 +21,7 @@ INSTALL = $(BIN)/python -m pip install --quiet
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format options docs clean
+.PHONY: help demo test test-slow lint format options table docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -50,6 +50,9 @@ format: $(VENV)/installed-dev ## rewrite the sources in the house style
 
 options: $(VENV)/installed-dev ## write src/actlab/options.json, from which --help is printed
 	$(BIN)/python -m actlab.cli.generate
+
+table: $(VENV)/installed-dev ## write the table of what runs with what into the README
+	$(BIN)/python -m actlab.training.compatibility README.md
 
 docs: $(VENV)/installed-dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
