@@ -26,7 +26,7 @@ endif
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-demo: $(VENV)/installed ## train one agent over several action codes, and draw the figure (under a minute)
+demo: $(VENV)/installed ## train one agent over several action codes, and draw the figure (about a minute)
 	@start=$$(date +%s); $(BIN)/actlab demo $(ARGS) \
 		&& echo "Seconds from the end of the install to the figure: $$(($$(date +%s) - start))"
 

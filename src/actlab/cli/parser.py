@@ -182,7 +182,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     )
     script.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="bash|zsh|fish", help="the shell")
 
-    demo = command("demo", "demo", "one task, several action codes, five seeds, one figure; under a minute")
+    demo = command("demo", "demo", "one task, two action codes, five seeds, one figure; about a minute")
     _output(demo, "study")
     _device(demo)
 
