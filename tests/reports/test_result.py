@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from actlab.reports.files import write_atomically
+from actlab.core.errors import ActlabError
+from actlab.core.files import write_atomically
 from actlab.reports.result import Arm, Failure, ResultError, SeedResult, StudyResult
 
 
@@ -91,7 +92,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.fsync", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ActlabError, match=r"a\.txt could not be written: disk full"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from actlab.core.files import write_atomically
 from actlab.reports import figures, html, table
-from actlab.reports.files import write_atomically
 from actlab.reports.result import POLICIES, Arm, StudyResult
 from actlab.reports.summary import arms_values, judge, names, normalised, ranked, scores_values, span
 from actlab.reports.verdict import SEEDS, Verdict, listing

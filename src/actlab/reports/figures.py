@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtrit
 
+from actlab.core.files import write_atomically
 from actlab.reports import statistics
-from actlab.reports.files import write_atomically
 from actlab.reports.style import (
     FAINT,
     apart,

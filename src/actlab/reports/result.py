@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab.core.errors import ActlabError
-from actlab.reports.files import write_atomically
+from actlab.core.files import write_atomically
 
 FORMAT = "actlab study result 1"
 

@@ -5,7 +5,6 @@ Nothing is ever unpickled. Counters and offsets travel as JSON in the file's hea
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from actlab.core.errors import ActlabError
+from actlab.core.files import write_atomically
 
 FORMAT = 1
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a neighbour file, flush it to disk, rename it: a reader sees the old or the new content."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ActlabError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from actlab.actions.parse import parse_agent, parse_code
 from actlab.core.errors import ActlabError
-from actlab.reports.files import write_atomically
+from actlab.core.files import write_atomically
 from actlab.reports.table import Table, markdown
 from actlab.tasks.catalogue import task
 from actlab.training.fit import why_not

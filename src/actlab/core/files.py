@@ -3,18 +3,25 @@
 import os
 from pathlib import Path
 
+from actlab.core.errors import ActlabError
+
 
 def write_atomically(path: str | Path, content: bytes | str) -> Path:
-    """Write a whole file: under a temporary name beside it, then renamed. Text is UTF-8. Folders are made."""
+    """Write a whole file: under a temporary name beside it, then renamed. Text is UTF-8. Folders are made.
+
+    Raises:
+        ActlabError: the disk refuses the file; what was there before stays.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
+        raise ActlabError(f"{path} could not be written: {error.strerror or error}.") from error
     return path
