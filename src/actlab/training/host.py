@@ -85,9 +85,10 @@ class HostDriver:
         """Several ticks; the tally and the learner's metrics (mean over the updates)."""
         tallies, metrics = [], []
         learner, lanes, buffers = carry.learner, dict(carry.lanes), dict(carry.buffers)
-        first = int(carry.ticks)
+        first, key = int(carry.ticks), carry.key
+        streams = {name: fold(key, "collect", name) for name in self.sources}  # derived once: a tick is short
         for tick in range(first, first + ticks):
-            key, fresh = carry.key, {}
+            fresh = {}
             for name, source in self.sources.items():
                 rollout = collecting(source)
                 if rollout is None:
@@ -97,7 +98,7 @@ class HostDriver:
                     rollout,
                     learner,
                     lanes[name],
-                    fold(key, "collect", name),
+                    streams[name],
                     tick,
                     uniform=uniform,
                     discount=self.task.spec.discount,
