@@ -14,7 +14,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 ifdef UV
 CREATE = $(UV) venv --quiet --no-python-downloads --python '$(PYTHON)' $(VENV)
-INSTALL = $(UV) pip install --quiet --python $(BIN)/python
+INSTALL = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 else
 CREATE = '$(PYTHON)' -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet
@@ -33,10 +33,10 @@ demo: $(VENV)/installed ## train one agent over several action codes, and draw t
 test: $(VENV)/installed-dev ## every check: style, types, layers, documentation and the fast tests
 	@start=$$(date +%s); \
 	trap 'seconds=$$(($$(date +%s) - start)); echo "Minutes for make test: $$((seconds / 60)):$$(printf %02d $$((seconds % 60)))"' EXIT; \
-	$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/installed-dev ## the tests that take minutes: whole trainings, kills and resumes
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-dev ## style, types and layers only
 	$(BIN)/ruff check .

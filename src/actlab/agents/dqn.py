@@ -40,6 +40,7 @@ from actlab.core.spaces import Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
 from actlab.losses.temporal_difference import huber, one_step_target, polyak
+from actlab.nets import optimisers
 from actlab.nets.encoder import encode
 from actlab.nets.mlp import MLP
 
@@ -61,11 +62,11 @@ class QNetwork(eqx.Module):
 
 
 class State(eqx.Module):
-    """Weights, their slow copy, the optimiser, and what is fixed about the task."""
+    """Weights, their slow copy, the optimiser's moments, and what is fixed about the task."""
 
     network: QNetwork
     target: QNetwork
-    optimiser: Any
+    moments: Any
     updates: Array
     """int32 `[]`: updates so far."""
     codec: Codec
@@ -140,7 +141,7 @@ class DQN:
         return State(
             network=network,
             target=network if start is None else start.target,
-            optimiser=self._optimiser().init(network),
+            moments=optimisers.begin(self._optimiser, network),
             updates=jnp.zeros((), jnp.int32),
             codec=spec.codec,
             discount=jnp.asarray(spec.discount, jnp.float32),
@@ -183,14 +184,12 @@ class DQN:
             return jnp.sum(weights * huber(value - target)), jnp.sum(weights * value)
 
         (error, value), gradients = jax.value_and_grad(loss, has_aux=True)(state.network)
-        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
-            steps, optimiser = self._optimiser().update(gradients, state.optimiser)
-        network = optax.apply_updates(state.network, steps)
+        network, moments = optimisers.step(self._optimiser, gradients, state.moments, state.network)
         updates = state.updates + 1
         due = updates % self.target_every == 0
         slow = polyak(state.target, network, jnp.where(due, jnp.asarray(self.target_rate, jnp.float32), 0.0))
         metrics = {"loss": error, "value": value, "epsilon": self.epsilon(state.updates)}
-        new = State(network, slow, optimiser, updates, state.codec, state.discount, state.observation)
+        new = State(network, slow, moments, updates, state.codec, state.discount, state.observation)
         return new, metrics
 
     def export(self, state: State) -> tuple["DQN", State]:
@@ -234,5 +233,6 @@ class DQN:
             mlp("outcomes", self.width, self.width, outcomes),
         )
 
+    @property
     def _optimiser(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.max_gradient), optax.adam(self.learning_rate))
+        return optimisers.adam(self.learning_rate, max_gradient=self.max_gradient)

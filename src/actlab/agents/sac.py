@@ -36,7 +36,7 @@ Axis letters: B batch (decisions), F features, N joint outcomes, C continuous co
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -55,6 +55,7 @@ from actlab.core.spaces import Box, Discrete, Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
 from actlab.losses.temporal_difference import one_step_target, polyak
+from actlab.nets import optimisers
 from actlab.nets.encoder import encode
 from actlab.nets.heads import Distribution, Head, build
 from actlab.nets.mlp import MLP, Ensemble, ensemble
@@ -119,8 +120,8 @@ class State(eqx.Module):
     targets: Ensemble
     log_temperatures: Array
     """float32 `[2]`: log alpha_d (outcomes) and log alpha_c (coordinates); one that has nothing to weigh rests."""
-    optimisers: tuple
-    """Of critics, actor and temperatures."""
+    moments: tuple
+    """Of the optimisers of critics, actor and temperatures."""
     codec: Codec
     discount: Array
     observation: Space = eqx.field(static=True)
@@ -187,13 +188,12 @@ class SAC:
         else:
             actor, critics, targets = start.actor, start.critics, start.targets
             log_temperatures = start.log_temperatures
-        adam = self._optimiser()
         return State(
             actor=actor,
             critics=critics,
             targets=targets,
             log_temperatures=log_temperatures,
-            optimisers=(adam.init(critics), adam.init(actor), adam.init(log_temperatures)),
+            moments=tuple(optimisers.begin(self._optimiser, part) for part in (critics, actor, log_temperatures)),
             codec=spec.codec,
             discount=jnp.asarray(spec.discount, jnp.float32),
             observation=spec.observation,
@@ -241,7 +241,7 @@ class SAC:
             return 0.5 * (weights @ error), weights @ jnp.mean(value, axis=1)
 
         (critic_error, value), gradients = jax.value_and_grad(critic_loss, has_aux=True)(state.critics)
-        critics, critic_optimiser = self._descend(gradients, state.optimisers[0], state.critics)
+        critics, critic_moments = optimisers.step(self._optimiser, gradients, state.moments[0], state.critics)
 
         def actor_loss(actor: Actor) -> tuple[Array, tuple[Array, Array]]:
             losses, draws = policy_losses(actor, critics, here, relevant, alphas, keys)
@@ -249,16 +249,16 @@ class SAC:
             return weights @ losses, (weights @ jax.vmap(Draw.entropies)(draws), weights @ wanted)
 
         (loss, (entropies, wanted)), gradients = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
-        actor, actor_optimiser = self._descend(gradients, state.optimisers[1], state.actor)
-        log_temperatures, temperature_optimiser = self._descend(
-            entropies - wanted, state.optimisers[2], state.log_temperatures
+        actor, actor_moments = optimisers.step(self._optimiser, gradients, state.moments[1], state.actor)
+        log_temperatures, temperature_moments = optimisers.step(
+            self._optimiser, entropies - wanted, state.moments[2], state.log_temperatures
         )
         new = State(
             actor=actor,
             critics=critics,
             targets=polyak(state.targets, critics, self.target_rate),
             log_temperatures=log_temperatures,
-            optimisers=(critic_optimiser, actor_optimiser, temperature_optimiser),
+            moments=(critic_moments, actor_moments, temperature_moments),
             codec=state.codec,
             discount=state.discount,
             observation=state.observation,
@@ -307,13 +307,9 @@ class SAC:
 
         return actor, ensemble(critic, 2, fold(key, "critics"))
 
+    @property
     def _optimiser(self) -> optax.GradientTransformation:
-        return optax.adam(self.learning_rate)
-
-    def _descend(self, gradients: Any, optimiser: Any, weights: Any) -> tuple[Any, Any]:
-        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
-            steps, optimiser = self._optimiser().update(gradients, optimiser)
-        return optax.apply_updates(weights, steps), optimiser
+        return optimisers.adam(self.learning_rate)
 
 
 class Draw(NamedTuple):

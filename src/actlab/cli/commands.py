@@ -285,7 +285,7 @@ def compare(options: argparse.Namespace) -> None:
 DEMO = (
     "compare sac:width=64,batch_size=64,warmup=500,learning_rate=1e-3 --task Pendulum-v1 "
     "--code normalise --code bins:bins=5 "
-    "--seeds 5 --steps 5k --evaluations 5 --episodes 10 --out runs/demo"
+    "--seeds 5 --steps 5k --evaluations 5 --episodes 10 --workers 2 --out runs/demo"
 )
 """What the demonstration is short for."""
 

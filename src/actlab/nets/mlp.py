@@ -38,8 +38,9 @@ def _orthogonal(key: Array, shape: tuple[int, int], gain: float) -> tuple[Array,
 
 def _uniform(key: Array, shape: tuple[int, int], gain: float) -> tuple[Array, Array]:
     bound = gain / math.sqrt(shape[1])
-    weight = jax.random.uniform(fold(key, "weight"), shape, minval=-bound, maxval=bound)
-    return weight, jax.random.uniform(fold(key, "bias"), shape[:1], minval=-bound, maxval=bound)
+    outputs, inputs = shape
+    values = jax.random.uniform(key, (outputs, inputs + 1), minval=-bound, maxval=bound)  # one draw: half to compile
+    return values[:, :inputs], values[:, inputs]
 
 
 INITIALISATIONS: Mapping[str, Callable[[Array, tuple[int, int], float], tuple[Array, Array]]] = {

@@ -4,8 +4,9 @@ A cell is finished when its folder holds `result.json`. A failed cell is reporte
 cells that need it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
@@ -112,8 +113,16 @@ def run_cells(
             except Exception as error:  # one broken cell must not stop a study; its sentence goes to the report
                 fail(cell, error)
         return failed
-    _in_processes(ordered, root, workers, report, failed, blocked, fail)
+    try:
+        _in_processes(ordered, root, workers, report, blocked, fail)
+    except KeyboardInterrupt:  # the workers were told too, and wrote their checkpoints
+        raise Interrupted("Stopped; what was computed stays.") from None
     return failed
+
+
+def _arm(cell: Cell) -> str:
+    """What cells have in common that share compiled programs: everything but the seed."""
+    return _arm(next(iter(cell.inputs.values()))) if cell.inputs else f"{cell.function} {dict(cell.parameters)}"
 
 
 def _in_processes(
@@ -121,37 +130,54 @@ def _in_processes(
     root: Path,
     workers: int,
     report: Report,
-    failed: Mapping[str, str],
     blocked: Callable[[Cell], str | None],
     fail: Callable[[Cell, BaseException | str], None],
 ) -> None:
-    """Submit a cell as soon as its inputs are there. Workers are spawned: JAX does not survive a fork."""
-    done: set[str] = set()
-    waiting = list(ordered)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running: dict[Any, Cell] = {}
+    """Submit a cell as soon as its inputs are there.
+
+    A worker stays with the arm whose programs it has compiled, then begins one that no other worker is at,
+    and helps with another's only when nothing else is left. Workers are spawned: JAX does not survive a fork.
+    """
+    waiting, over = list(ordered), set[str]()
+    with ExitStack() as stack:
+
+        def start() -> ProcessPoolExecutor:
+            return stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+
+        pools = [start() for _ in range(workers)]
+        at: list[str | None] = [None] * workers
+        running: dict[Any, tuple[int, Cell]] = {}
         while waiting or running:
             for cell in list(waiting):
                 if (folder_of(cell, root) / "result.json").exists():
                     report(cell, "kept")
                 elif (sentence := blocked(cell)) is not None:
                     fail(cell, sentence)
-                elif all(source.address in done for source in cell.inputs.values()):
-                    running[pool.submit(_worker, cell, root)] = cell
-                    waiting.remove(cell)
-                    continue
                 else:
                     continue
                 waiting.remove(cell)
-                if cell.address not in failed:
-                    done.add(cell.address)
+                over.add(cell.address)
+            busy = {worker for worker, _ in running.values()}
+            for worker in set(range(workers)) - busy:
+                ready = [c for c in waiting if all(source.address in over for source in c.inputs.values())]
+                if not ready:
+                    break
+                others = {arm for i, arm in enumerate(at) if i != worker}
+                cell = min(ready, key=lambda c: (_arm(c) != at[worker], _arm(c) in others))
+                waiting.remove(cell)
+                at[worker] = _arm(cell)
+                running[pools[worker].submit(_worker, cell, root)] = worker, cell
             if not running:
                 continue
-            future = next(as_completed(running))
-            cell = running.pop(future)
-            error = future.exception()
-            if error is None:
-                done.add(cell.address)
-                report(cell, "done")
-            else:
-                fail(cell, error)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                worker, cell = running.pop(future)
+                over.add(cell.address)
+                error = future.exception()
+                if error is None:
+                    report(cell, "done")
+                elif isinstance(error, Interrupted):
+                    raise error
+                else:
+                    fail(cell, "its worker process died" if isinstance(error, BrokenExecutor) else error)
+                if isinstance(error, BrokenExecutor):
+                    pools[worker] = start()

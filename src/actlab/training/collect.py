@@ -92,8 +92,9 @@ def _continue(
             return decide(task, policy, learner, lane, lane_key, explore=True, uniform=uniform, discount=discount)
 
         row, after, tally = jax.vmap(one)(lanes, index)
-        fresh = begin_lanes(task, policy, source, learner, fold(now, "reset"))
-        after = jax.vmap(select)(row.next.ended, fresh, after)
+        if episodes != 1:  # a lane that rests after its first end needs no second start
+            fresh = begin_lanes(task, policy, source, learner, fold(now, "reset"))
+            after = jax.vmap(select)(row.next.ended, fresh, after)
         if episodes is not None:
             live = ended < episodes
             ended = ended + (row.next.ended & live).astype(jnp.int32)

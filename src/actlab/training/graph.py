@@ -124,7 +124,7 @@ class GraphDriver:
         self._init = jax.jit(lambda a, k, start: a.init(task.spec, k, start), compiler_options=RUN_ONCE)
         self._begin = {name: self._beginner(r) for name, s in self.sources.items() if (r := collecting(s))}
         self._row: dict[str, Batch] = {}
-        self._score = jax.jit(self._play_episodes, static_argnames=("episodes", "explore"))
+        self._score = jax.jit(self._play_episodes, static_argnames=("episodes",))
 
     def start(self, agent: Any, key: Array, data: Mapping[str, Any], start: Tree, most_rows: int) -> Carry:
         """The carry before the first tick."""
@@ -213,16 +213,16 @@ class GraphDriver:
 
     def evaluate(self, agent: Any, learner: Tree, key: Array, episodes: int, explore: bool) -> dict[str, np.ndarray]:
         """Every score of every episode `[episodes]`; episode i depends on (key, i) alone."""
-        scores, tally = self._score(agent, learner, key, episodes=episodes, explore=explore)
+        scores, tally = self._score(agent, learner, key, jnp.asarray(explore), episodes=episodes)
         raise_for(self.task, jax.device_get(tally))
         return {name: np.asarray(values) for name, values in jax.device_get(scores).items()}
 
-    def _play_episodes(self, agent: Any, learner: Tree, key: Array, *, episodes: int, explore: bool) -> Any:
+    def _play_episodes(self, agent: Any, learner: Tree, key: Array, explore: Array, *, episodes: int) -> Any:
         source = Rollout(episodes=1, environments=1)
 
         def one(index: Array) -> tuple[dict[str, Array], Tally]:
             mine = fold(key, "episode", index)
-            policy = agent if explore else _Greedy(agent)
+            policy = _Switched(agent, explore)
             batch, _, tally = roll_out(self.task, policy, source, learner, None, mine, discount=1.0)
             scores = dict(self.task.score(jax.tree.map(lambda leaf: leaf[0], batch._replace(memory=()))))
             return {**scores, "violations": tally.violations}, tally
@@ -279,16 +279,18 @@ def raise_for(task: Task, tally: Tally) -> None:
         )
 
 
-class _Greedy:
-    """A policy that never explores, for the collector, which always does."""
+class _Switched:
+    """A policy whose exploration is decided at run time: one program serves both kinds of evaluation."""
 
     compiled = True
 
-    def __init__(self, policy: Any):
-        self._policy = policy
+    def __init__(self, policy: Any, explore: Array):
+        self._policy, self._explore = policy, explore
 
     def begin(self, state: Tree, context: Tree, key: Array) -> Tree:
         return self._policy.begin(state, context, key)
 
     def act(self, state: Tree, memory: Tree, step: Any, key: Array, *, explore: bool) -> Any:
-        return self._policy.act(state, memory, step, key, explore=False)
+        sampled = lambda: self._policy.act(state, memory, step, key, explore=True)  # noqa: E731
+        greedy = lambda: self._policy.act(state, memory, step, key, explore=False)  # noqa: E731
+        return jax.lax.cond(self._explore, sampled, greedy)

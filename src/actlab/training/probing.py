@@ -1,0 +1,125 @@
+"""What every agent learns: each is trained on every probe task that its spaces admit, with five seeds.
+
+    python -m actlab.training.probing results/probes.json [AGENT] [PROBE]
+
+One setting an agent for all probes, and the few options that a probe is about (`ABOUT`). What is trained
+is added to the file at once, and what stands there with the same settings is not trained again.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from actlab.actions.parse import parse_agent
+from actlab.core.errors import ActlabError
+from actlab.tasks.catalogue import task
+from actlab.tasks.probes import PROBES
+from actlab.training.checkpoint import read_json, write_json
+from actlab.training.runs import versions
+from actlab.training.study import collect_result, plan
+
+STEPS = 20_000
+"""Native steps of a training."""
+SEEDS = 5
+EPISODES = 100
+
+SETTINGS: Mapping[str, str] = {
+    "ppo": "environments=16,decisions=16,minibatch=64,epochs=4,learning_rate=3e-3,width=32,entropy_weight=0.01",
+    "sac": "width=64,batch_size=64,warmup=500,learning_rate=3e-3",
+    "dqn": "width=64,decisions=8,updates=4,warmup=500,exploration_updates=4_000",
+}
+"""Small networks and short roll-outs, for tasks of a few steps."""
+
+ABOUT: Mapping[tuple[str, str], str] = {
+    ("ppo", "memory"): "memory=gru",
+    ("ppo", "dependence"): "autoregressive=true",
+}
+"""(agent, probe) -> the options that make the agent able to do what the probe is about."""
+
+NOT_ABLE: Mapping[tuple[str, str], str] = {
+    ("sac", "memory"): "has no memory",
+    ("dqn", "memory"): "has no memory",
+}
+"""(agent, probe) -> why the agent cannot, where no head or space says so."""
+
+CHUNK = "chunk:length=4"
+"""The code that decides a whole episode of the probes whose names begin with "chunk"."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An agent on a probe."""
+
+    agent: str
+    probe: str
+    code: str
+    settings: str
+
+    @property
+    def word(self) -> str:
+        """The agent as on the command line."""
+        return f"{self.agent}:{self.settings}"
+
+
+def trials() -> Iterator[Trial]:
+    """Every agent on every probe, also where it does not fit."""
+    for agent, settings in SETTINGS.items():
+        for name in PROBES:
+            probe = name.removeprefix("probe/")
+            options = ",".join(filter(None, (settings, ABOUT.get((agent, probe), ""))))
+            for code in ("identity", CHUNK) if probe.startswith("chunk") else ("identity",):
+                yield Trial(agent, probe, code, options)
+
+
+def attempt(trial: Trial, root: Path) -> dict[str, Any]:
+    """Train one trial and score the deterministic policy of every seed.
+
+    Returns:
+        what the file holds: the trial, `scores` (one a seed, means over episodes), `needed`, `solved`; or the
+        trial and the sentence why it does not run.
+
+    Raises:
+        ActlabError: a seed failed.
+    """
+    record: dict[str, Any] = {**asdict(trial), "steps": STEPS}
+    if (why := NOT_ABLE.get((trial.agent, trial.probe))) is not None:
+        return {**record, "not_able": f"{trial.agent} {why}"}
+    name = f"probe/{trial.probe}"
+    planned = plan([parse_agent(trial.word)], [task(name)], [trial.code], range(SEEDS), STEPS, 1, EPISODES, None)
+    if planned.skipped:
+        return {**record, "not_able": planned.skipped[0].reason}
+    result = collect_result(planned, root, 1, "", True, lambda cell, event: None)
+    if result.failed:
+        raise ActlabError(f"{trial.word} on {name}, seed {result.failed[0].seed}: {result.failed[0].sentence}")
+    scores = [seed.score("return") for seed in result.arms[0].seeds]
+    needed = PROBES[name].solved
+    return {**record, "scores": scores, "needed": needed, "solved": sum(score >= needed for score in scores)}
+
+
+def read(path: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The file's records by (agent, probe, code); none where there is no file."""
+    records = read_json(path)["trials"] if path.exists() else []
+    return {(record["agent"], record["probe"], record["code"]): record for record in records}
+
+
+def main(words: list[str]) -> None:
+    """Train what is missing."""
+    path, *only = words
+    records = read(Path(path))
+    for trial in trials():
+        place = (trial.agent, trial.probe, trial.code)
+        known = records.get(place)
+        if any(word not in place for word in only):
+            continue
+        if known is not None and all(known[name] == value for name, value in asdict(trial).items()):
+            continue
+        records[place] = attempt(trial, Path("runs/probes"))
+        said = records[place].get("not_able") or f"{records[place]['solved']} of {SEEDS}: {records[place]['scores']}"
+        sys.stdout.write(f"{' '.join(place)}: {said}\n")
+        write_json(Path(path), {"versions": versions(), "trials": [records[key] for key in sorted(records)]})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
