@@ -68,8 +68,8 @@ def batch_of(codes, reward, state=0, after=1, elapsed=1, terminated=False, allow
 
 def tabular(agent, space, network, target, key):
     state = quick(lambda key: agent.init(spec_of(space), key))(key)
-    moments = agent._optimiser().init(Table(network))
-    return replace(state, network=Table(network), target=Table(target), optimiser=moments)
+    moments = agent._optimiser.init(Table(network))
+    return replace(state, network=Table(network), target=Table(target), moments=moments)
 
 
 NETWORK = jnp.array([[1.0, 2.0, 3.0], [5.0, 9.0, 7.0]])

@@ -85,14 +85,14 @@ def hybrid():
 
 def fixed(logits, values, targets):
     """A state whose networks are tables; both temperatures are 0.5."""
-    spec, adam = spec_of(Discrete(3)), SAC()._optimiser()
+    spec, adam = spec_of(Discrete(3)), SAC()._optimiser
     actor, critics, log_temperatures = FixedActor(logits), FixedCritics(values), jnp.log(jnp.array([0.5, 0.5]))
     return State(
         actor=actor,
         critics=critics,
         targets=FixedCritics(targets),
         log_temperatures=log_temperatures,
-        optimisers=(adam.init(critics), adam.init(actor), adam.init(log_temperatures)),
+        moments=(adam.init(critics), adam.init(actor), adam.init(log_temperatures)),
         codec=spec.codec,
         discount=jnp.asarray(spec.discount, jnp.float32),
         observation=spec.observation,

@@ -22,6 +22,7 @@ def cache(tmp_path_factory):
 
 def run(kind: str, folder: Path, fault: str, cache: Path) -> int:
     environment = os.environ | {
+        "JAX_ENABLE_COMPILATION_CACHE": "true",
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
