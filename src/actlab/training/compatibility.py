@@ -1,20 +1,24 @@
-"""Which agent runs with which code on which kind of action space: generated, never promised.
+"""Which agent runs with which code on which kind of action space, and what it learned: generated, never promised.
 
-    python -m actlab.training.compatibility README.md docs/index.md
+    python -m actlab.training.compatibility README.md docs/probes.md
 
-Every answer comes from tracing the agent's act on a probe task of that space (`training.fit`). The table
-is written between the two markers of each file that is named.
+Who runs is found by tracing the agent's act on a probe task of that space (`training.fit`); who learned stands
+in `results/probes.json` (`training.probing`). A table is written between its two markers in each file.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from actlab.actions.parse import parse_agent, parse_code
 from actlab.core.errors import ActlabError
 from actlab.core.files import write_atomically
 from actlab.reports.table import Table, markdown
 from actlab.tasks.catalogue import task
+from actlab.tasks.probes import PROBES
 from actlab.training.fit import why_not
+from actlab.training.probing import SEEDS, read
 
 SPACES = {
     "Box": "policy-box",
@@ -37,11 +41,16 @@ CODES = (
     "bins:bins=5+flatten",
 )
 AGENTS = ("ppo", "sac", "dqn")
-BEGIN, END = "<!-- compatibility table: begin -->", "<!-- compatibility table: end -->"
+RESULTS = Path("results/probes.json")
 
 
-def compatibility() -> Table:
-    """One row a code, one column a kind of space; an entry names the agents that run."""
+def compatibility(records: Mapping[tuple[str, str, str], Any]) -> Table:
+    """One row a code, one column a kind of space; an entry names the agents that run, in bold those that learned."""
+
+    def shown(agent: str, probe: str, code: str) -> str:
+        learned = records.get((agent, probe, code), {}).get("solved") == SEEDS
+        return f"**{agent}**" if learned else agent
+
     rows = []
     for code in CODES:
         row = [f"`{code}`"]
@@ -51,30 +60,55 @@ def compatibility() -> Table:
             except ActlabError:
                 row.append("")
                 continue
-            row.append(", ".join(name for name in AGENTS if why_not(parse_agent(name), bound) is None))
+            fitting = [name for name in AGENTS if why_not(parse_agent(name), bound) is None]
+            row.append(", ".join(shown(name, probe, code) for name in fitting))
         rows.append(row)
     return Table(["code", *SPACES], rows, 1 + len(SPACES))
 
 
-def insert(text: str, table: str) -> str:
-    """`text` with what stands between the two markers replaced by `table`.
+def learned(records: Mapping[tuple[str, str, str], Any]) -> Table:
+    """One row a probe (and code), one column an agent: how many seeds solved it, and the lowest of their scores."""
+    rows = []
+    for name, probe in PROBES.items():
+        short = name.removeprefix("probe/")
+        for code in sorted({code for _, known, code in records if known == short}):
+            row = [f"`{short}`", probe.isolates, f"`{code}`", f"{probe.random:g} / {probe.solved:g} / {probe.best:g}"]
+            for agent in AGENTS:
+                record = records.get((agent, short, code), {})
+                scores = record.get("scores")
+                row.append(f"{record['solved']}/{SEEDS} ({min(scores):.3f})" if scores else "")
+            rows.append(row)
+    return Table(["probe", "isolates", "code", "random / solved / best", *AGENTS], rows, 4 + len(AGENTS))
 
-    Raises:
-        ActlabError: a marker is missing.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ActlabError(f"The text has no markers {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+TABLES = {"compatibility": compatibility, "learned": learned}
+
+
+def insert(text: str, name: str, table: str) -> str:
+    """`text` with what stands between the two markers of that name replaced by `table`; as it is without markers."""
+    begin, end = (f"<!-- {name} table: {word} -->" for word in ("begin", "end"))
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    return f"{before}{begin}\n{table}{end}{after}" if found and closed else text
 
 
 def main(files: list[str]) -> None:
-    """Write the table into every file."""
-    table = markdown(compatibility())
+    """Write the tables into every file that has their markers.
+
+    Raises:
+        ActlabError: a file has no markers at all.
+    """
+    records = read(RESULTS)
+    tables = {name: markdown(make(records)) for name, make in TABLES.items()}
     for name in files:
         path = Path(name)
-        write_atomically(path, insert(path.read_text(encoding="utf-8"), table))
+        before = path.read_text(encoding="utf-8")
+        if not any(f"<!-- {kind} table: begin -->" in before for kind in tables):
+            raise ActlabError(f"{name} has no markers such as <!-- compatibility table: begin -->.")
+        text = before
+        for kind, table in tables.items():
+            text = insert(text, kind, table)
+        write_atomically(path, text)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m actlab.training.probing results/probes.json [AGENT] [PROBE]
 
-One setting an agent for all probes, and the few options that a probe is about (`ABOUT`). What is trained
+One setting an agent for all probes, and the few options that a probe needs beside it (`ABOUT`). What is trained
 is added to the file at once, and what stands there with the same settings is not trained again.
 """
 
@@ -25,18 +25,30 @@ STEPS = 20_000
 SEEDS = 5
 EPISODES = 100
 
-SETTINGS: Mapping[str, str] = {
-    "ppo": "environments=16,decisions=16,minibatch=64,epochs=4,learning_rate=3e-3,width=32,entropy_weight=0.01",
-    "sac": "width=64,batch_size=64,warmup=500,learning_rate=3e-3",
-    "dqn": "width=64,decisions=8,updates=4,warmup=500,exploration_updates=4_000",
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "ppo": {
+        "environments": "16",
+        "decisions": "16",
+        "minibatch": "64",
+        "epochs": "4",
+        "learning_rate": "3e-3",
+        "width": "32",
+        "entropy_weight": "0.01",
+    },
+    "sac": {"width": "64", "batch_size": "64", "warmup": "500", "learning_rate": "3e-3"},
+    "dqn": {"width": "64", "decisions": "8", "updates": "4", "warmup": "500"},
 }
 """Small networks and short roll-outs, for tasks of a few steps."""
 
-ABOUT: Mapping[tuple[str, str], str] = {
-    ("ppo", "memory"): "memory=gru",
-    ("ppo", "dependence"): "autoregressive=true",
+_MORE_UPDATES = {"minibatch": "32", "epochs": "10", "width": "64", "activation": "relu"}
+
+ABOUT: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("ppo", "memory"): {"memory": "gru"},
+    ("ppo", "dependence"): {"autoregressive": "true"},
+    ("ppo", "chunk-discrete"): _MORE_UPDATES,  # which digit is right is the exclusive or of cue and time
+    ("ppo", "chunk-box"): _MORE_UPDATES,
 }
-"""(agent, probe) -> the options that make the agent able to do what the probe is about."""
+"""(agent, probe) -> what differs there, and why."""
 
 NOT_ABLE: Mapping[tuple[str, str], str] = {
     ("sac", "memory"): "has no memory",
@@ -65,10 +77,11 @@ class Trial:
 
 def trials() -> Iterator[Trial]:
     """Every agent on every probe, also where it does not fit."""
-    for agent, settings in SETTINGS.items():
+    for agent, common in SETTINGS.items():
         for name in PROBES:
             probe = name.removeprefix("probe/")
-            options = ",".join(filter(None, (settings, ABOUT.get((agent, probe), ""))))
+            chosen = {**common, **ABOUT.get((agent, probe), {})}
+            options = ",".join(f"{option}={value}" for option, value in chosen.items())
             for code in ("identity", CHUNK) if probe.startswith("chunk") else ("identity",):
                 yield Trial(agent, probe, code, options)
 
