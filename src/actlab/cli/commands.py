@@ -151,6 +151,27 @@ def runs(options: argparse.Namespace) -> None:
     show(options, removed, "\n".join(f"removed {folder}" for folder in removed))
 
 
+def doctor(options: argparse.Namespace) -> None:
+    """`actlab doctor`"""
+    use_device(options.device)
+    from actlab.cli.doctor import advice, examine
+
+    found = examine()
+    cache = found["cache"]
+    rows = [
+        *found["versions"].items(),
+        ("processor", f"{found['machine']['processor']}, {found['machine']['cores']} cores"),
+        ("devices", ", ".join(found["devices"])),
+        ("speed", f"{found['gigaflops']:.0f} GFLOP/s (matrix product, float32, 1024 x 1024)"),
+        ("cache", f"{cache['folder']}: {cache['programs']} programs, {cache['megabytes']} MB"),
+    ]
+    wanting = {
+        name: f"pip install 'actlab[{name}]' brings {', '.join(new)}" for name, new in found["extras"].items() if new
+    }
+    rows += [(f"[{name}]", wanting.get(name, "installed")) for name in found["extras"]]
+    show(options, found, "\n".join([columns(rows), *(f"\n{sentence}" for sentence in advice(found))]))
+
+
 def completion(options: argparse.Namespace) -> None:
     """`actlab completion bash|zsh|fish`"""
     from actlab.cli.parser import build

@@ -177,6 +177,9 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
     runs.add_argument("folders", nargs="*", metavar="FOLDER", help="what to remove; or where to list from (runs)")
 
+    doctor = command("doctor", "doctor", "say what is installed, which extras work, and how fast this machine is")
+    _device(doctor)
+
     script = command(
         "completion", "completion", "print the script that lets a shell complete `actlab`", COMPLETION_NOTE
     )
