@@ -72,6 +72,7 @@ def test_arms_differ_in_more_than_colour_and_never_repeat_soon():
 
 def test_tick_labels():
     assert [style.short(x) for x in (0, 2500, 50_000, 1_500_000, -20_000)] == ["0", "2500", "50k", "1.5M", "\u221220k"]
+    assert [style.step_count(x) for x in (0, 500, 4000, 12_500)] == ["0", "500", "4k", "12.5k"]
 
 
 def test_the_same_data_give_the_same_bytes_with_any_name(tmp_path):

@@ -29,6 +29,7 @@ from actlab.reports.style import (
     new_figure,
     rows_height,
     short,
+    step_count,
     style,
     wrapped,
 )
@@ -83,7 +84,7 @@ def learning_curves(
         axes.margins(x=0)
         label_ends(axes, ends)
         finish(axes, title, xlabel, ylabel, grid="y")
-        axes.xaxis.set_major_formatter(short)
+        axes.xaxis.set_major_formatter(step_count)
         axes.yaxis.set_major_formatter(short)
     return figure
 

@@ -171,9 +171,17 @@ def wrapped(name: str, width: int = 22) -> str:
 
 
 def short(value: float, position: int | None = None) -> str:
-    """Tick labels: 0, 250, 50k, 1.5M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+    """Tick labels of values: 0, 2500, 50k, 1.5M."""
+    return _short(value, 1e4)
+
+
+def step_count(value: float, position: int | None = None) -> str:
+    """Tick labels of step counts: 0, 500, 2.5k, 1.5M."""
+    return _short(value, 1e3)
+
+
+def _short(value: float, thousands: float) -> str:
+    for size, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (thousands, 1e3, "k")):
         if abs(value) >= size:
-            unit = 1e3 if letter == "k" else size
             return f"{value / unit:.4g}{letter}".replace("-", "\u2212")
     return f"{value:.4g}".replace("-", "\u2212")
