@@ -31,12 +31,12 @@ LEARN = quick(lambda agent, state, batch, key: agent.learn(state, batch, key))
 
 
 class Table(eqx.Module):
-    """Values `[S, N]` of states given one-hot: a network whose outputs a person can choose."""
+    """Values `[S, N]` of S states: a network whose outputs a person can choose."""
 
     values: jax.Array
 
-    def __call__(self, features):
-        return features @ self.values
+    def __call__(self, observation):
+        return self.values[observation]
 
 
 def spec_of(space, states=2, discount=0.9):
@@ -183,9 +183,9 @@ def test_codes_that_cannot_be_enumerated_are_refused_in_words(key):
 def test_dueling_advantages_have_mean_zero_and_every_weight_learns(key):
     agent = replace(SMALL, dueling=True)
     state = quick(lambda key: agent.init(spec_of(Discrete(3)), key))(key)
-    features = jnp.array([1.0, 0.0])
-    hidden = state.network.torso(features)
-    np.testing.assert_allclose(jnp.mean(state.network(features)), state.network.state_value(hidden)[0], rtol=1e-5)
+    seen = jnp.asarray(0, jnp.int32)
+    hidden = state.network.torso(state.network.encoder(seen))
+    np.testing.assert_allclose(jnp.mean(state.network(seen)), state.network.state_value(hidden)[0], rtol=1e-5)
     after, _ = LEARN(agent, state, batch_of(jnp.array([0, 1]), [1.0, 2.0]), key)
     changes = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state.network, after.network)
     assert all(jax.tree.leaves(changes))
@@ -214,4 +214,4 @@ def test_learns_a_bandit(space, key):
     state = train(key)
     code, _, _ = agent.act(state, (), first_step(jnp.asarray(0, jnp.int32)), key, explore=False)
     assert int(space.split(code)[0]) == best
-    np.testing.assert_allclose(state.network(jnp.array([1.0, 0.0]))[best], 1.0, atol=0.1)
+    np.testing.assert_allclose(state.network(jnp.asarray(0, jnp.int32))[best], 1.0, atol=0.1)

@@ -8,13 +8,14 @@ import pytest
 from jax.scipy import stats
 
 from actlab.actions.identity import Identity
-from actlab.agents.sac import SAC, State, decide, policy_losses, situation, soft_values
+from actlab.agents.sac import SAC, State, Values, decide, policy_losses, situation, soft_values
 from actlab.core import sets
 from actlab.core.contracts import Learner, Policy, TaskSpec
 from actlab.core.errors import SpaceError
 from actlab.core.sets import Automaton, Interval, Mask
 from actlab.core.spaces import Box, Choice, Dict, Discrete, MultiBinary, MultiDiscrete, OneOf, Tuple
 from actlab.core.steps import Batch, TimeStep, first_step
+from actlab.nets import encoder as encoders
 
 SMALL = SAC(width=16, layers=1, learning_rate=1e-2)
 
@@ -87,15 +88,16 @@ def fixed(logits, values, targets):
     """A state whose networks are tables; both temperatures are 0.5."""
     spec, adam = spec_of(Discrete(3)), SAC()._optimiser
     actor, critics, log_temperatures = FixedActor(logits), FixedCritics(values), jnp.log(jnp.array([0.5, 0.5]))
+    encoder = encoders.build(spec.observation, key=jax.random.key(0))
+    held = Values(encoder, critics)
     return State(
         actor=actor,
-        critics=critics,
-        targets=FixedCritics(targets),
+        values=held,
+        targets=Values(encoder, FixedCritics(targets)),
         log_temperatures=log_temperatures,
-        moments=(adam.init(critics), adam.init(actor), adam.init(log_temperatures)),
+        moments=(adam.init(eqx.filter(held, eqx.is_array)), adam.init(actor), adam.init(log_temperatures)),
         codec=spec.codec,
         discount=jnp.asarray(spec.discount, jnp.float32),
-        observation=spec.observation,
     )
 
 
@@ -112,8 +114,9 @@ def test_critic_target_by_hand(options, bootstrap, key):
     soft_value = np.sum(p * (np.min(TARGETS, axis=0) - 0.5 * np.log(p)))
     target = 0.7 + bootstrap * soft_value
     np.testing.assert_allclose(metrics["critic_loss"], 0.5 * ((3 - target) ** 2 + (4 - target) ** 2), rtol=1e-5)
-    np.testing.assert_array_equal(after.critics.values[:, :2], VALUES[:, :2])  # only outcome 2 was taken
-    np.testing.assert_allclose(after.targets.values, 0.995 * TARGETS + 0.005 * after.critics.values, rtol=1e-5)
+    np.testing.assert_array_equal(after.values.critics.values[:, :2], VALUES[:, :2])  # only outcome 2 was taken
+    moved = 0.995 * TARGETS + 0.005 * after.values.critics.values
+    np.testing.assert_allclose(after.targets.critics.values, moved, rtol=1e-5)
 
 
 def test_discrete_gradient_is_the_enumerated_one(key):
@@ -121,7 +124,8 @@ def test_discrete_gradient_is_the_enumerated_one(key):
 
     def loss(logits):
         actor, critics = FixedActor(logits), FixedCritics(VALUES)
-        return policy_losses(actor, critics, here, jnp.zeros((3, 0)), jnp.array([0.5, 9.0]), key[None])[0][0]
+        relevant, alphas = jnp.zeros((3, 0)), jnp.array([0.5, 9.0])
+        return policy_losses(actor, critics, here, here.features, relevant, alphas, key[None])[0][0]
 
     p = np.exp(LOGITS) / np.exp(LOGITS).sum()
     regret = 0.5 * np.log(p) - np.min(VALUES, axis=0)
@@ -170,8 +174,8 @@ def test_illegal_outcomes_never_count(hybrid, key):
     for function in (soft_values, lambda *inputs: policy_losses(*inputs)[0]):
         function = quick(function)
         np.testing.assert_array_equal(
-            function(state.actor, plain, here, relevant, alphas, key[None]),
-            function(state.actor, tempting, here, relevant, alphas, key[None]),
+            function(state.actor, plain, here, here.features, relevant, alphas, key[None]),
+            function(state.actor, tempting, here, here.features, relevant, alphas, key[None]),
         )
     act = quick(jax.vmap(lambda key: SMALL.act(state, (), first_step(jnp.ones(2), HYBRID_SET), key, explore=True)[0]))
     codes = act(jax.random.split(key, 500))
@@ -216,7 +220,7 @@ def test_every_weight_and_both_temperatures_learn(hybrid, key):
     codes = quick(jax.vmap(HYBRID.sample))(jax.random.split(key, 32))
     after, metrics = LEARN(SMALL, state, batch_of(codes, jnp.linspace(-1.0, 1.0, 32), allowed=HYBRID_SET), key)
     changed = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state, after)
-    assert all(jax.tree.leaves((changed.actor, changed.critics, changed.targets, changed.log_temperatures)))
+    assert all(jax.tree.leaves((changed.actor, changed.values, changed.targets, changed.log_temperatures)))
     moved = after.log_temperatures - state.log_temperatures
     assert jnp.all(moved != 0.0)
     assert all(jnp.isfinite(value) for value in metrics.values())

@@ -36,24 +36,26 @@ from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSp
 from actlab.core.errors import SpaceError
 from actlab.core.keys import fold
 from actlab.core.sources import Replay, Rollout
-from actlab.core.spaces import Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
 from actlab.losses.temporal_difference import huber, one_step_target, polyak
 from actlab.nets import optimisers
-from actlab.nets.encoder import encode
+from actlab.nets.encoder import Encoder
+from actlab.nets.encoder import build as build_encoder
 from actlab.nets.mlp import MLP
 
 
 class QNetwork(eqx.Module):
-    """The value of every outcome: `[F] -> [N]`, with or without a stream of its own for the state's value."""
+    """The value of every outcome in an observation, with or without a stream of its own for the state's value."""
 
+    encoder: Encoder
     torso: MLP | None
     state_value: MLP | None
     outcome_values: MLP
 
-    def __call__(self, features: Array) -> Array:
-        """float32 `[F]` -> `[N]`."""
+    def __call__(self, observation: Any) -> Array:
+        """float32 `[N]`."""
+        features = self.encoder(observation)
         if self.torso is None or self.state_value is None:
             return self.outcome_values(features)
         hidden = self.torso(features)
@@ -71,7 +73,6 @@ class State(eqx.Module):
     """int32 `[]`: updates so far."""
     codec: Codec
     discount: Array
-    observation: Space = eqx.field(static=True)
 
 
 @hyperparameters
@@ -145,7 +146,6 @@ class DQN:
             updates=jnp.zeros((), jnp.int32),
             codec=spec.codec,
             discount=jnp.asarray(spec.discount, jnp.float32),
-            observation=spec.observation,
         )
 
     def begin(self, state: State, context: Context, key: Array) -> Memory:
@@ -159,7 +159,7 @@ class DQN:
         space = state.codec.code
         assert space is not None
         legal = legal_outcomes(state.codec.restrict(step.allowed), space, jnp.zeros((0,)))
-        values = state.network(encode(state.observation, step.observation))
+        values = state.network(step.observation)
         outcome = jnp.argmax(jnp.where(legal, values, -jnp.inf))
         if explore:
             anything = jax.random.categorical(fold(key, "outcome"), jnp.where(legal, 0.0, -jnp.inf))
@@ -176,10 +176,9 @@ class DQN:
         space = state.codec.code
         assert space is not None
         taken, _ = jax.vmap(space.split)(rows.code)
-        features = jax.vmap(lambda seen: encode(state.observation, seen))(rows.step.observation)
 
         def loss(network: QNetwork) -> tuple[Array, Array]:
-            values = jax.vmap(network)(features)
+            values = jax.vmap(network)(rows.step.observation)
             value = jnp.take_along_axis(values, taken[:, None], axis=1)[:, 0]
             return jnp.sum(weights * huber(value - target)), jnp.sum(weights * value)
 
@@ -189,7 +188,7 @@ class DQN:
         due = updates % self.target_every == 0
         slow = polyak(state.target, network, jnp.where(due, jnp.asarray(self.target_rate, jnp.float32), 0.0))
         metrics = {"loss": error, "value": value, "epsilon": self.epsilon(state.updates)}
-        new = State(network, slow, moments, updates, state.codec, state.discount, state.observation)
+        new = State(network, slow, moments, updates, state.codec, state.discount)
         return new, metrics
 
     def export(self, state: State) -> tuple["DQN", State]:
@@ -206,15 +205,14 @@ class DQN:
         space = state.codec.code
         assert space is not None
         legal = legal_outcomes(state.codec.restrict(after.allowed), space, jnp.zeros((0,)))
-        features = encode(state.observation, after.observation)
-        slow = state.target(features)
-        judge = state.network(features) if self.double else slow
+        slow = state.target(after.observation)
+        judge = state.network(after.observation) if self.double else slow
         value = slow[jnp.argmax(jnp.where(legal, judge, -jnp.inf))]
         return one_step_target(after.reward, after.elapsed, after.terminated, value, state.discount)
 
     def _network(self, spec: TaskSpec, key: Array) -> QNetwork:
-        inputs, outcomes = spec.observation.width, spec.code.outcomes
-        hidden = (inputs, *(self.width,) * self.layers)
+        encoder = build_encoder(spec.observation, key=fold(key, "encoder"), initialisation="uniform")
+        outcomes, hidden = spec.code.outcomes, (encoder.width, *(self.width,) * self.layers)
 
         def mlp(name: str, *sizes: int, activate_final: bool = False) -> MLP:
             return MLP(
@@ -226,8 +224,9 @@ class DQN:
             )
 
         if not self.dueling:
-            return QNetwork(None, None, mlp("outcomes", *hidden, outcomes))
+            return QNetwork(encoder, None, None, mlp("outcomes", *hidden, outcomes))
         return QNetwork(
+            encoder,
             mlp("torso", *hidden, activate_final=True),
             mlp("state", self.width, self.width, 1),
             mlp("outcomes", self.width, self.width, outcomes),

@@ -10,7 +10,7 @@ Codes that last several native steps bootstrap with discount**elapsed.
 Defaults are those of Stable-Baselines3 for MuJoCo (2,048 decisions, minibatches of 64, 10 epochs, 3e-4,
 which are the paper's table 3), with its tanh networks of 2x64. With `memory="gru"` policy and value read
 a recurrent state that restarts at `first`; minibatches are then whole lanes, unrolled from the memory
-that they started with.
+that they started with. Images go through convolutions that policy and value share (`nets.encoder`).
 
 Deviations: the continuous policy is squashed into its box (the paper's Gaussian is unbounded and the
 environment clips it), its log standard deviation is a free parameter as in the paper.
@@ -32,19 +32,22 @@ from actlab.core.contracts import Context, Metrics, TaskSpec, hyperparameters
 from actlab.core.errors import ActlabError
 from actlab.core.keys import fold
 from actlab.core.sources import Rollout
-from actlab.core.spaces import Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.losses.policy_gradient import clipped_surrogate, generalised_advantages
-from actlab.nets import encoder, heads, optimisers
+from actlab.nets import heads, moments, optimisers
+from actlab.nets.encoder import Encoder
+from actlab.nets.encoder import build as build_encoder
 from actlab.nets.mlp import MLP
+from actlab.nets.moments import Moments
 from actlab.nets.recurrent import GRU
 
 Tree = Any
 
 
 class Networks(eqx.Module):
-    """Policy and value, each with its own trunk, over the observation (or over a shared memory of it)."""
+    """Policy and value, each with its own trunk, over shared features (or over a shared memory of them)."""
 
+    encoder: Encoder
     memory: GRU | None
     policy: MLP
     head: Any
@@ -55,10 +58,34 @@ class State(eqx.Module):
     """What is learned, and the parts of the task that acting needs (the codec's statistics are saved too)."""
 
     networks: Networks
-    optimiser: optax.OptState
+    moments: optax.OptState
+    """Of the optimiser."""
+    returns: "Returns | None"
     codec: Codec
-    observation: Space = eqx.field(static=True)
     discount: float = eqx.field(static=True)
+
+
+class Returns(eqx.Module):
+    """What rewards are scaled by: the spread of the discounted sum of rewards so far, in every environment."""
+
+    running: Array
+    """float32 `[E]`."""
+    moments: Moments
+    """Of one feature."""
+
+    def scale(self, rollout: Batch, discount: float) -> tuple["Returns", Array]:
+        """With the rewards `[E, T]` of a roll-out counted; and those rewards, scaled (within +-10)."""
+
+        def tick(running: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            reward, factor, ended = row
+            running = factor * running + reward
+            return jnp.where(ended, 0.0, running), running
+
+        after = rollout.next
+        rows = after.reward, discount ** after.elapsed.astype(jnp.float32), after.ended
+        last, sums = jax.lax.scan(tick, self.running, jax.tree.map(jnp.transpose, rows))
+        counted = self.moments.update(sums.reshape(-1, 1), rollout.valid.T.reshape(-1))
+        return Returns(last, counted), jax.vmap(jax.vmap(counted.scale))(after.reward[..., None])[..., 0]
 
 
 @hyperparameters
@@ -91,6 +118,10 @@ class PPO:
     """Hidden layers (paper, section 6.1)."""
     activation: str = "tanh"
     """Of the hidden layers (paper, section 6.1)."""
+    normalise_observations: bool = False
+    """Scale observations (but no images) by their running mean and deviation, as of before the roll-out."""
+    normalise_rewards: bool = False
+    """Divide rewards by the running deviation of their discounted sum (VecNormalize of Stable-Baselines3)."""
     memory: str = "none"
     """"none", or "gru": a recurrent state of `width` units."""
     autoregressive: bool = False
@@ -113,12 +144,17 @@ class PPO:
 
     def init(self, spec: TaskSpec, key: Array, start: State | None = None) -> State:
         hidden = [self.width] * self.layers
-        memory, features = None, spec.observation.width
+        options: dict[str, Any] = {"initialisation": "orthogonal"}
+        encoder = build_encoder(
+            spec.observation, key=fold(key, "encoder"), normalise=self.normalise_observations, **options
+        )
+        memory, features = None, encoder.width
         if self.memory == "gru":
             memory = GRU(features, self.width, key=fold(key, "memory"))
             features = self.width
-        options: dict[str, Any] = {"activation": self.activation, "initialisation": "orthogonal"}
+        options |= {"activation": self.activation}
         networks = Networks(
+            encoder,
             memory,
             MLP([features, *hidden], key=fold(key, "policy"), activate_final=True, **options),
             heads.build(
@@ -133,8 +169,10 @@ class PPO:
         )
         if start is not None:
             networks = start.networks
-        moments = optimisers.begin(self._optimiser, networks)
-        return State(networks, moments, spec.codec, spec.observation, spec.discount)
+        returns = None
+        if self.normalise_rewards:
+            returns = Returns(jnp.zeros((self.environments,)), moments.begin(1))
+        return State(networks, optimisers.begin(self._optimiser, networks), returns, spec.codec, spec.discount)
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:
@@ -146,7 +184,7 @@ class PPO:
 
     def act(self, state: State, memory: Tree, step: TimeStep, key: Array, *, explore: bool) -> Any:
         networks = state.networks
-        features = encoder.encode(state.observation, step.observation)
+        features = networks.encoder(step.observation)
         if networks.memory is not None:
             memory, features = networks.memory(memory, features)
         distribution = self._distribution(state, features, step)
@@ -158,25 +196,32 @@ class PPO:
         return networks.head(networks.policy(features), codec.restrict(step.allowed), codec)
 
     def learn(self, state: State, batch: Mapping[str, Batch], key: Array) -> tuple[State, Metrics]:
-        rows, advantages, returns = self._targets(state, batch["rollout"])
+        rollout, scale = batch["rollout"], state.returns
+        if scale is not None:
+            scale, rewards = scale.scale(rollout, state.discount)
+            rollout = rollout._replace(next=rollout.next._replace(reward=rewards))
+        rows, advantages, returns = self._targets(state, rollout)
         units, span = rows.valid.shape
         size = self.minibatch // span
         optimiser = self._optimiser
 
         def step(carry: tuple[Networks, Any], chosen: Array) -> tuple[tuple[Networks, Any], Metrics]:
-            networks, moments = carry
+            networks, adam = carry
             part = jax.tree.map(lambda leaf: leaf[chosen], (rows, advantages, returns))
             (_, metrics), gradients = eqx.filter_value_and_grad(self._loss, has_aux=True)(networks, state, *part)
-            return optimisers.step(optimiser, gradients, moments, networks), metrics
+            return optimisers.step(optimiser, gradients, adam, networks), metrics
 
         def epoch(carry: tuple[Networks, Any], index: Array) -> tuple[tuple[Networks, Any], Metrics]:
             # sorting random bits once is a permutation, at a third of the cost of jax.random.permutation
             order = jnp.argsort(jax.random.bits(fold(key, "shuffle", index), (units,)))
             return jax.lax.scan(step, carry, order.reshape(units // size, size))
 
-        start = (state.networks, state.optimiser)
-        (networks, moments), metrics = jax.lax.scan(epoch, start, jnp.arange(self.epochs, dtype=jnp.int32))
-        after = State(networks, moments, state.codec, state.observation, state.discount)
+        start = (state.networks, state.moments)
+        (networks, adam), metrics = jax.lax.scan(epoch, start, jnp.arange(self.epochs, dtype=jnp.int32))
+        # counted only now: the probabilities that the policy acted with were of the moments before
+        seen = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (rollout.step.observation, rollout.valid))
+        networks = eqx.tree_at(lambda n: n.encoder, networks, networks.encoder.update(*seen))
+        after = State(networks, adam, scale, state.codec, state.discount)
         averages = {name: jnp.mean(values) for name, values in metrics.items()}
         return after, averages | {"advantage_spread": jnp.std(advantages), "value_target": jnp.mean(returns)}
 
@@ -189,7 +234,7 @@ class PPO:
         _, memories, values = jax.vmap(self._unroll, (None, None, 0))(networks, state, rollout)
 
         def successor(memory: Tree, observation: Tree) -> Array:
-            features = encoder.encode(state.observation, observation)
+            features = networks.encoder(observation)
             if networks.memory is not None:
                 _, features = networks.memory(memory, features)
             return networks.value(features)[0]
@@ -208,7 +253,7 @@ class PPO:
 
     def _unroll(self, networks: Networks, state: State, rows: Batch) -> tuple[Array, Tree, Array]:
         """Features, memories and values along one lane `[S]`."""
-        features = jax.vmap(lambda o: encoder.encode(state.observation, o))(rows.step.observation)
+        features = jax.vmap(networks.encoder)(rows.step.observation)
         memories: Tree = ()
         if networks.memory is not None:
             _, features = networks.memory.unroll(rows.memory, features, rows.step.first)

@@ -36,6 +36,7 @@ Axis letters: B batch (decisions), F features, N joint outcomes, C continuous co
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -56,7 +57,8 @@ from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
 from actlab.losses.temporal_difference import one_step_target, polyak
 from actlab.nets import optimisers
-from actlab.nets.encoder import encode
+from actlab.nets.encoder import Encoder
+from actlab.nets.encoder import build as build_encoder
 from actlab.nets.heads import Distribution, Head, build
 from actlab.nets.mlp import MLP, Ensemble, ensemble
 
@@ -112,19 +114,25 @@ class Critic(eqx.Module):
         return self.network(jnp.concatenate([features, (coordinates - centre) / half]))
 
 
+class Values(eqx.Module):
+    """Critics and the encoder that they train (SAC-AE, Yarats et al. 2021, section 4.1); the actor reads it too."""
+
+    encoder: Encoder
+    critics: Ensemble
+
+
 class State(eqx.Module):
     """Weights, slow copies, temperatures, optimisers, and what is fixed about the task."""
 
     actor: Actor
-    critics: Ensemble
-    targets: Ensemble
+    values: Values
+    targets: Values
     log_temperatures: Array
     """float32 `[2]`: log alpha_d (outcomes) and log alpha_c (coordinates); one that has nothing to weigh rests."""
     moments: tuple
-    """Of the optimisers of critics, actor and temperatures."""
+    """Of the optimisers of values, actor and temperatures."""
     codec: Codec
     discount: Array
-    observation: Space = eqx.field(static=True)
 
     @property
     def code(self) -> Space:
@@ -182,21 +190,20 @@ class SAC:
         """
         require_enumerable(spec.code, "SAC")
         if start is None:
-            actor, critics = self._networks(spec, key)
-            targets = critics
+            actor, values = self._networks(spec, key)
+            targets = values
             log_temperatures = jnp.log(jnp.full((2,), self.temperature, jnp.float32))
         else:
-            actor, critics, targets = start.actor, start.critics, start.targets
+            actor, values, targets = start.actor, start.values, start.targets
             log_temperatures = start.log_temperatures
         return State(
             actor=actor,
-            critics=critics,
+            values=values,
             targets=targets,
             log_temperatures=log_temperatures,
-            moments=tuple(optimisers.begin(self._optimiser, part) for part in (critics, actor, log_temperatures)),
+            moments=tuple(optimisers.begin(self._optimiser, part) for part in (values, actor, log_temperatures)),
             codec=spec.codec,
             discount=jnp.asarray(spec.discount, jnp.float32),
-            observation=spec.observation,
         )
 
     def begin(self, state: State, context: Context, key: Array) -> Memory:
@@ -224,27 +231,29 @@ class SAC:
         rows = batch["replay"]._replace(memory=())
         rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), rows)
         weights = rows.valid.astype(jnp.float32) / jnp.maximum(jnp.sum(rows.valid), 1).astype(jnp.float32)
-        here, there = (jax.vmap(lambda step: situation(state, step))(steps) for steps in (rows.step, rows.next))
         relevant = jnp.asarray(state.code.relevant, jnp.float32)
         alphas = jnp.exp(state.log_temperatures)
         keys, next_keys = (_keys(fold(key, name), weights.shape[0]) for name in ("here", "there"))
 
-        next_values = soft_values(state.actor, state.targets, there, relevant, alphas, next_keys)
-        after = rows.next
+        after, slow = rows.next, state.targets
+        there = jax.vmap(lambda step: situation(state, step))(after)
+        slow_features = jax.vmap(slow.encoder)(after.observation)
+        next_values = soft_values(state.actor, slow.critics, there, slow_features, relevant, alphas, next_keys)
         target = one_step_target(after.reward, after.elapsed, after.terminated, next_values, state.discount)
         taken, coordinates = jax.vmap(state.code.split)(rows.code)
 
-        def critic_loss(critics: Ensemble) -> tuple[Array, Array]:
-            values = jax.vmap(critics)(here.features, coordinates)
-            value = jnp.take_along_axis(values, taken[:, None, None], axis=2)[:, :, 0]
+        def critic_loss(values: Values) -> tuple[Array, Array]:
+            all_values = jax.vmap(values.critics)(jax.vmap(values.encoder)(rows.step.observation), coordinates)
+            value = jnp.take_along_axis(all_values, taken[:, None, None], axis=2)[:, :, 0]
             error = jnp.sum(jnp.square(value - target[:, None]), axis=1)
             return 0.5 * (weights @ error), weights @ jnp.mean(value, axis=1)
 
-        (critic_error, value), gradients = jax.value_and_grad(critic_loss, has_aux=True)(state.critics)
-        critics, critic_moments = optimisers.step(self._optimiser, gradients, state.moments[0], state.critics)
+        (critic_error, value), gradients = jax.value_and_grad(critic_loss, has_aux=True)(state.values)
+        values, value_moments = optimisers.step(self._optimiser, gradients, state.moments[0], state.values)
+        here = jax.vmap(lambda step: situation(replace(state, values=values), step))(rows.step)
 
         def actor_loss(actor: Actor) -> tuple[Array, tuple[Array, Array]]:
-            losses, draws = policy_losses(actor, critics, here, relevant, alphas, keys)
+            losses, draws = policy_losses(actor, values.critics, here, here.features, relevant, alphas, keys)
             wanted = jax.vmap(lambda here, draw: self._target_entropies(here, draw, relevant))(here, draws)
             return weights @ losses, (weights @ jax.vmap(Draw.entropies)(draws), weights @ wanted)
 
@@ -255,13 +264,12 @@ class SAC:
         )
         new = State(
             actor=actor,
-            critics=critics,
-            targets=polyak(state.targets, critics, self.target_rate),
+            values=values,
+            targets=polyak(slow, values, self.target_rate),
             log_temperatures=log_temperatures,
-            moments=(critic_moments, actor_moments, temperature_moments),
+            moments=(value_moments, actor_moments, temperature_moments),
             codec=state.codec,
             discount=state.discount,
-            observation=state.observation,
         )
         metrics = {"critic_loss": critic_error, "value": value, "actor_loss": loss}
         if state.code.outcomes > 1:
@@ -281,8 +289,9 @@ class SAC:
         wanted = jnp.stack([self.discrete_entropy * jnp.log(legal), self.continuous_entropy * counting])
         return jax.lax.stop_gradient(wanted)
 
-    def _networks(self, spec: TaskSpec, key: Array) -> tuple[Actor, Ensemble]:
-        space, features = spec.code, spec.observation.width
+    def _networks(self, spec: TaskSpec, key: Array) -> tuple[Actor, Values]:
+        encoder = build_encoder(spec.observation, key=fold(key, "encoder"), initialisation="uniform")
+        space, features = spec.code, encoder.width
         hidden = (self.width,) * self.layers
         with jax.ensure_compile_time_eval():  # the bounds are static, also where `init` is compiled
             low, high = (np.asarray(bound) for bound in limits(space, None))
@@ -305,7 +314,7 @@ class SAC:
         def critic(key: Array) -> Critic:
             return Critic(mlp(key, features + space.dims, *hidden, space.outcomes), bounds)
 
-        return actor, ensemble(critic, 2, fold(key, "critics"))
+        return actor, Values(encoder, ensemble(critic, 2, fold(key, "critics")))
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:
@@ -337,20 +346,23 @@ class Draw(NamedTuple):
 
 
 def soft_values(
-    actor: Actor, critics: Ensemble, there: Situation, relevant: Array, alphas: Array, keys: Array
+    actor: Actor, critics: Ensemble, there: Situation, features: Array, relevant: Array, alphas: Array, keys: Array
 ) -> Array:
-    """V(s') float32 `[B]` of situations `[B]`: sum_n p_n (min_e Q_e(s', x)[n] - cost_n), x one draw for each key."""
+    """V(s') float32 `[B]` of situations `[B]`: sum_n p_n (min_e Q_e(s', x)[n] - cost_n), x one draw for each key.
+
+    `features` `[B, F]` are what the critics read, by their own encoder.
+    """
     draws = jax.vmap(lambda there, key: decide(actor, there, relevant, key))(there, keys)
-    values = jnp.min(jax.vmap(critics)(there.features, draws.coordinates), axis=1)
+    values = jnp.min(jax.vmap(critics)(features, draws.coordinates), axis=1)
     return jnp.sum(draws.probs * (values - draws.cost(alphas)), axis=1)
 
 
 def policy_losses(
-    actor: Actor, critics: Ensemble, here: Situation, relevant: Array, alphas: Array, keys: Array
+    actor: Actor, critics: Ensemble, here: Situation, features: Array, relevant: Array, alphas: Array, keys: Array
 ) -> tuple[Array, Draw]:
     """The actor's loss float32 `[B]` in situations `[B]`: sum_n p_n (cost_n - min_e Q_e(s, x)[n]); and the draws."""
     draws = jax.vmap(lambda here, key: decide(actor, here, relevant, key))(here, keys)
-    values = jnp.min(jax.vmap(critics)(here.features, draws.coordinates), axis=1)
+    values = jnp.min(jax.vmap(critics)(features, draws.coordinates), axis=1)
     return jnp.sum(draws.probs * (draws.cost(alphas) - values), axis=1), draws
 
 
@@ -381,4 +393,4 @@ def situation(state: State, step: TimeStep) -> Situation:
     low, high = limits(space, allowed)
     inside = jnp.clip(jnp.zeros_like(low), low, high)
     legal = legal_outcomes(allowed, space, inside)
-    return Situation(encode(state.observation, step.observation), legal, low, high)
+    return Situation(state.values.encoder(step.observation), legal, low, high)
