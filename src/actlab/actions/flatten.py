@@ -14,7 +14,7 @@ from jax import Array
 from actlab.core import sets, spaces
 from actlab.core.codec import Codec, Episodes
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Allowed, Linear, Mask
+from actlab.core.sets import Allowed, Interval, Linear, Mask
 from actlab.core.spaces import Choice, Discrete, Space
 from actlab.core.steps import TimeStep
 
@@ -91,8 +91,16 @@ def _needs_solver(allowed: Allowed) -> bool:
 
 @singledispatch
 def hull(space: Space, values: Tree, chosen: Array) -> Allowed:
-    """The smallest Mask (or nest of them) over `space` that holds the values `[N, ...]` that are `chosen` `[N]`."""
+    """The smallest Mask, Interval or nest over `space` that holds the values `[N, ...]` that are `chosen` `[N]`."""
     raise SpaceError(f"{space!r} cannot be enumerated.")
+
+
+@hull.register
+def _(space: spaces.Box, values: Array, chosen: Array) -> Interval:
+    taken = chosen.reshape(-1, *[1] * len(space.shape))
+    return Interval(
+        jnp.min(values, axis=0, where=taken, initial=jnp.inf), jnp.max(values, axis=0, where=taken, initial=-jnp.inf)
+    )
 
 
 @hull.register(spaces.Discrete)
