@@ -54,14 +54,14 @@ class Unflatten(LeafCodec):
         """Bound: from the joint outcomes of `code` to its digits."""
         return Unflatten((), Discrete(code.outcomes), code)
 
-    def _words(self) -> Array:
+    def words(self) -> Array:
         """int32 `[N, D]`: all codes."""
         code: Any = self.code
         none = jnp.zeros((0,))
         return jax.vmap(lambda n: code.join(n, none))(jnp.arange(code.outcomes, dtype=jnp.int32))
 
     def encode(self, native: Array, step: TimeStep | None = None) -> tuple[Array, Array]:
-        codes = self._words()[jnp.asarray(native)]
+        codes = self.words()[jnp.asarray(native)]
         return codes, jnp.ones((codes.shape[0],), bool)
 
     def decode(self, code: Array, step: TimeStep | None, i: Array, key: Array | None) -> Array:
@@ -70,4 +70,4 @@ class Unflatten(LeafCodec):
 
     def image(self, cell: Allowed) -> Allowed:
         """A Mask `[N]`: the words in `cell`. Exact."""
-        return None if cell is None else Mask(jax.vmap(lambda word: sets.contains(cell, word))(self._words()))
+        return None if cell is None else Mask(jax.vmap(lambda word: sets.contains(cell, word))(self.words()))
