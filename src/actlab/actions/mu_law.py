@@ -8,8 +8,6 @@ sign(x) ln(1 + 100 |x|) / ln(1 + 100 * 256): that is M = 256 and mu = 25600, so 
 bounds, so that no bin is spent on what the Box does not hold; and G.711's own table is piecewise linear.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -74,11 +72,13 @@ class MuLaw(Monotone):
         return MuLaw(self.mu, self.largest, jnp.asarray(scale), jnp.asarray(lower), jnp.asarray(upper), native, code)
 
     def to_code(self, value: Array) -> Array:
-        code: Any = self.code
-        part = jnp.clip(value, self.lower, self.upper) / self.scale
+        code, scale = self.code, self.scale
+        assert isinstance(code, Box) and scale is not None, "bound by fit"  # noqa: PT018
+        part = jnp.clip(value, self.lower, self.upper) / scale
         law = jnp.sign(part) * jnp.log1p(self.mu * jnp.abs(part)) / np.float32(np.log1p(self.mu))
         return jnp.clip(law, code.lows, code.highs)
 
     def to_native(self, code: Array) -> Array:
+        assert self.scale is not None, "bound by fit"
         part = jnp.sign(code) * jnp.expm1(jnp.abs(code) * np.float32(np.log1p(self.mu))) / self.mu
         return jnp.clip(part * self.scale, self.lower, self.upper)
