@@ -53,7 +53,7 @@ def test_a_bound_codec_keeps_its_text():
     ("text", "kind", "words"),
     [
         ("normalise+binz", UnknownName, "column 11: There is no code named 'binz'; did you mean 'bins'?"),
-        ("quantum", UnknownName, "known: bins"),
+        ("zzz", UnknownName, "known: bins"),
         ("bins:bin=3", OptionError, "bins has no option 'bin' (column 6); did you mean 'bins'?"),
         (
             "bins:bins=many",

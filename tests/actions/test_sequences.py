@@ -119,6 +119,8 @@ def test_a_sequence_is_legal_if_all_of_it_is():
     switches = Primitives.of({"both": [(1, 1)], "one": [(1, 0), (0, 1)]}).fit(MultiBinary(2))
     at_most_one = Linear(np.array([[1.0, 1.0]]), np.zeros((1, 0)), np.array([1.0]))
     assert switches.restrict(at_most_one).mask.tolist() == [False, True]
+    nested = Primitives.of({"both": [((1, 1), 0)], "one": [((1, 0), 1)]}).fit(Tuple([MultiBinary(2), Discrete(2)]))
+    assert nested.restrict((at_most_one, None)).mask.tolist() == [False, True]
 
 
 def test_the_cell_is_the_first_action():

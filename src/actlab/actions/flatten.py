@@ -80,14 +80,15 @@ class Flatten(Codec):
         if isinstance(allowed, Cells) and isinstance(allowed.codec, Unflatten) and allowed.codec.code == self.native:
             return allowed.allowed  # the words are listed already, in the same order
         values = self._values()
-        if not _needs_solver(allowed):
+        if not needs_solver(allowed):
             return Mask(jax.vmap(lambda value: sets.contains(allowed, value))(values))
         space: Any = self.native
         rows = [jax.tree.map(lambda leaf, n=n: leaf[n], values) for n in range(space.outcomes)]
         return Mask(jnp.asarray([bool(sets.contains(allowed, row)) for row in rows]))
 
 
-def _needs_solver(allowed: Allowed) -> bool:
+def needs_solver(allowed: Allowed) -> bool:
+    """Is the set Linear, or a nest that holds a Linear set? Then it is asked on the host, value by value."""
     nodes = jax.tree.leaves(allowed, is_leaf=lambda node: isinstance(node, Linear))
     return any(isinstance(node, Linear) for node in nodes)
 

@@ -21,11 +21,11 @@ import numpy as np
 from jax import Array
 
 from actlab.actions.checks import float_box, refuse_nonfinite
-from actlab.actions.flatten import hull
+from actlab.actions.flatten import hull, needs_solver
 from actlab.core import sets
 from actlab.core.codec import Codec, Episodes
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Allowed, Interval, Linear, Mask
+from actlab.core.sets import Allowed, Interval, Mask
 from actlab.core.spaces import Box, Choice, Discrete, OneOf, Space
 from actlab.core.steps import TimeStep
 
@@ -173,11 +173,14 @@ class Primitives(Sequences):
         """A Mask `[N]`: the sequences that stay in the set. Exact for every kind of set."""
         if allowed is None:
             return None
-        if isinstance(allowed, Linear):  # answered by a solver, on the host
-            rows = np.asarray(self.rows)
-            legal = [all(bool(sets.contains(allowed, action)) for action in sequence) for sequence in rows]
-            return Mask(jnp.asarray(legal))
-        return Mask(jnp.all(jax.vmap(jax.vmap(lambda action: sets.contains(allowed, action)))(self.rows), axis=1))
+        rows = self.rows
+        if needs_solver(allowed):
+            each = [
+                [jax.tree.map(lambda leaf, at=(n, i): leaf[at], rows) for i in range(length)]
+                for n, length in enumerate(self.lengths)
+            ]
+            return Mask(jnp.asarray([all(bool(sets.contains(allowed, action)) for action in row) for row in each]))
+        return Mask(jnp.all(jax.vmap(jax.vmap(lambda action: sets.contains(allowed, action)))(rows), axis=1))
 
     def finished(self, code: Array, step: TimeStep | None, i: Array) -> Array:
         return i + 1 >= jnp.asarray(self.lengths)[code]
