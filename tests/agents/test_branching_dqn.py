@@ -21,7 +21,7 @@ from actlab.nets import optimisers
 from actlab.tasks.probes import PROBES
 from tests.agents.helpers import LEARN, batch_of, begin, changed, learn_probe, quick, shapes, spec_of
 
-SMALL = BranchingDQN(trunk=(16, 16), branch=16, learning_rate=1e-2)
+SMALL = BranchingDQN(width=64, learning_rate=1e-2)
 SPACE = MultiDiscrete((3, 2))
 
 
@@ -182,7 +182,5 @@ def test_contracts_and_sources():
 
 @pytest.mark.parametrize("probe", ["policy-multi-discrete", "mask-multi-discrete"])
 def test_learns_a_probe(probe):
-    agent = BranchingDQN(
-        trunk=(64, 64), branch=32, warmup=500, learning_rate=3e-3, target_every=100, exploration_updates=1_000
-    )
+    agent = BranchingDQN(width=128, warmup=500, learning_rate=3e-3, target_every=100, exploration_updates=1_000)
     assert learn_probe(agent, probe, 2_500, warmup=500) >= PROBES[f"probe/{probe}"].solved

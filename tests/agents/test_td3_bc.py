@@ -87,7 +87,7 @@ def test_the_actor_waits_for_its_turn_and_every_decision_is_inside_the_interval(
     agent, state = replace(SMALL, policy_delay=2), begin(SMALL, BOX, key)
     interval = Interval(jnp.array([0.0, 2.0]), jnp.array([0.5, 2.0]))
     codes = jnp.tile(jnp.array([[0.25, 2.0]]), (8, 1))
-    batch = {"data": batch_of(codes, np.ones(8), allowed=interval)}
+    batch = {"data": batch_of(codes, np.ones(8), allowed=interval, seen=np.eye(8, 2))}
     once, _ = LEARN(agent, state, batch, key)
     twice, _ = LEARN(agent, once, batch, key)
     assert not any(changed((state.actor, state.slow_actor), (once.actor, once.slow_actor)))

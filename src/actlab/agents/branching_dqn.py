@@ -134,10 +134,8 @@ class BranchingDQN:
     """Decisions that are remembered (the authors' code)."""
     warmup: int = 1_000
     """Uniform decisions before the first update (the authors' code: decisions before learning)."""
-    trunk: tuple[int, ...] = (512, 256)
-    """Units of the shared hidden layers (the authors' code)."""
-    branch: int = 128
-    """Units of the one hidden layer of every branch and of the state's value (the authors' code)."""
+    width: int = 512
+    """Units of the first shared layer; the second has a half, each branch's own a quarter (the authors' code)."""
     activation: str = "relu"
     """Of the hidden layers (the authors' code)."""
 
@@ -231,13 +229,15 @@ class BranchingDQN:
                 sizes, key=key, activation=self.activation, initialisation="uniform", activate_final=activate_final
             )
 
+        shared, own = self.width // 2, self.width // 4
+
         def branch(key: Array) -> MLP:
-            return mlp(key, self.trunk[-1], self.branch, max(nvec))
+            return mlp(key, shared, own, max(nvec))
 
         return BranchingNetwork(
             encoder=encoder,
-            trunk=mlp(fold(key, "trunk"), encoder.width, *self.trunk, activate_final=True),
-            state_value=mlp(fold(key, "state"), self.trunk[-1], self.branch, 1),
+            trunk=mlp(fold(key, "trunk"), encoder.width, self.width, shared, activate_final=True),
+            state_value=mlp(fold(key, "state"), shared, own, 1),
             advantages=ensemble(branch, len(nvec), fold(key, "advantages")),
             nvec=nvec,
         )

@@ -26,8 +26,7 @@ Everything that is scaled - mu, both noises - is scaled to the interval that the
 coordinates scaled to the bounds of the code. Defaults are those of the paper, but for networks, batches and step
 size, which are those of the authors' later code (github.com/sfujim/TD3: 2x256, 256, 3e-4; the paper: 400 and 300
 units, 100, 1e-3).
-
-Deviations: the actor sits behind the encoder that the critics train, where there are images (as in our SAC).
+Where there are images, the actor sits behind the encoder that the critics train (as in our SAC).
 
 Axis letters: B batch (decisions), F features, N joint outcomes, C continuous coordinates, G groups, E critics (2).
 """
