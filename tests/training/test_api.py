@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -94,3 +95,23 @@ def test_a_study_keeps_cells_lists_misfits_and_reports_failures(tmp_path, monkey
 def test_nothing_that_fits_is_an_error(tmp_path):
     with pytest.raises(ActlabError, match="No pair of agent and code fits"):
         al.compare([al.agents.DQN()], "Pendulum-v1", seeds=1, steps=10, out=tmp_path, quiet=True)
+
+
+def test_a_run_begins_with_the_weights_of_another(runs, tmp_path):
+    source = runs[0]
+    budget = {"evaluations": 1, "episodes": 2, "quiet": True}
+    still = al.agents.PPO(**TINY, learning_rate=0.0)
+    run = al.train(still, "CartPole-v1", 64, start=source.folder, out=tmp_path / "still", **budget)
+    assert run.config["from"] == str(source.folder)
+    before, after = api.learner_of(source), api.learner_of(run)
+    for old, new in zip(jax.tree.leaves(before.networks), jax.tree.leaves(after.networks), strict=True):
+        np.testing.assert_array_equal(old, new)  # nothing was learned, so the weights are the source's
+    assert al.evaluate(run, episodes=4)["return"] == al.evaluate(source, episodes=4)["return"]
+
+    wider = al.agents.PPO(**{**TINY, "width": 8})
+    with pytest.raises(ActlabError, match="do not fit"):
+        al.train(wider, "CartPole-v1", 64, start=source, out=tmp_path / "wider", **budget)
+    with pytest.raises(ActlabError, match="do not fit"):
+        al.train(still, "Pendulum-v1", 64, start=source, out=tmp_path / "other", **budget)
+    with pytest.raises(ActlabError, match="was trained by ppo"):
+        al.train(al.agents.DQN(), "CartPole-v1", 64, start=source, out=tmp_path / "dqn", **budget)

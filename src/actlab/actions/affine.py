@@ -6,23 +6,19 @@ Axis letters: T time in native steps.
 from typing import Any, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.actions.checks import bounded_box, refuse_nonfinite
-from actlab.actions.product import LeafCodec
+from actlab.actions.checks import bounded_box
+from actlab.actions.measure import Numbers, per_coordinate, recorded
+from actlab.actions.monotone import Monotone
 from actlab.core.codec import Episodes
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Allowed, Interval
 from actlab.core.spaces import Box, Space
-from actlab.core.steps import TimeStep
-
-Numbers = float | tuple[float, ...] | None
 
 
-class Normalise(LeafCodec):
+class Normalise(Monotone):
     """Box `[*shape]` -> Box(-1, 1, `[*shape]`): the interval [lower, upper] of every coordinate onto [-1, 1].
 
     Where the interval comes from is stated by `statistics`, or by `low` and `high` themselves. What lies
@@ -81,7 +77,8 @@ class Normalise(LeafCodec):
         if self.statistics == "bounds":
             bounded_box(native, "Normalise")
             return native.lows, native.highs
-        rows = _recorded(native, episodes, self.statistics)
+        instead = "pass episodes, or use statistics='bounds', or give low and high"
+        rows = recorded(native, episodes, f"Normalise(statistics={self.statistics!r})", instead)
         if self.statistics == "range":
             lower, upper = rows.min(axis=0), rows.max(axis=0)
         else:
@@ -94,76 +91,21 @@ class Normalise(LeafCodec):
         assert self.upper is not None
         return 0.5 * self.lower + 0.5 * self.upper, 0.5 * self.upper - 0.5 * self.lower
 
-    def encode(self, native: Array, step: TimeStep | None = None) -> tuple[Array, Array]:
-        refuse_nonfinite(native)
-        codes = jax.vmap(self._to_code)(jnp.asarray(native).astype(jnp.float32))
-        return codes, jnp.ones((codes.shape[0],), bool)
-
-    def _to_code(self, value: Array) -> Array:
+    def to_code(self, value: Array) -> Array:
         middle, half = self._centre()
         inside = jnp.where(half > 0, (value - middle) / jnp.where(half > 0, half, 1.0), 0.0)
         return jnp.clip(inside, -1.0, 1.0)
 
-    def _to_native(self, code: Array) -> Array:
+    def to_native(self, code: Array) -> Array:
         middle, half = self._centre()
         return jnp.clip(middle + half * code, self.lower, self.upper)
 
-    def decode(self, code: Array, step: TimeStep | None, i: Array, key: Array | None) -> Array:
-        """As documented; a code that is legal under an Interval lands in it, whatever the rounding."""
-        space: Any = self.native
-        point = self._to_native(code)
-        if step is not None and isinstance(step.allowed, Interval):
-            legal: Any = self.restrict(step.allowed)
-            low, high = jnp.asarray(step.allowed.low, jnp.float32), jnp.asarray(step.allowed.high, jnp.float32)
-            point = jnp.where((legal.low <= code) & (code <= legal.high), jnp.clip(point, low, high), point)
-        return space.join(jnp.zeros((), jnp.int32), point.reshape(-1))
-
-    def image(self, cell: Allowed) -> Allowed:
-        if cell is None:
-            return None
-        low, high = self._to_native(cell.low), self._to_native(cell.high)
-        empty = cell.low > cell.high  # stays empty where the interval is a single number
-        return Interval(jnp.where(empty, jnp.inf, low), jnp.where(empty, -jnp.inf, high))
-
-    def restrict(self, allowed: Allowed) -> Allowed:
-        """An Interval of an Interval; empty (low above high) where nothing inside of [lower, upper] is allowed."""
-        if not isinstance(allowed, Interval):
-            return super().restrict(allowed)
-        low, high = jnp.asarray(allowed.low, jnp.float32), jnp.asarray(allowed.high, jnp.float32)
-        assert self.lower is not None
-        assert self.upper is not None
-        constant = self.lower == self.upper
-        empty = (low > high) | (high < self.lower) | (low > self.upper)
-        low = jnp.where(constant, -1.0, self._to_code(low))
-        high = jnp.where(constant, 1.0, self._to_code(high))
-        return Interval(jnp.where(empty, 1.0, low), jnp.where(empty, -1.0, high))
-
 
 def _given(low: Any, high: Any, native: Box) -> tuple[np.ndarray, np.ndarray]:
-    ends = []
-    for name, numbers in (("low", low), ("high", high)):
-        array = np.asarray(numbers, np.float64)
-        if array.ndim == 1 and array.size != native.dims:
-            raise SpaceError(f"Normalise: {name} has {array.size} numbers for the {native.dims} of {native!r}.")
-        ends.append(np.full(native.shape, array) if array.ndim == 0 else array.reshape(native.shape))
+    ends = [per_coordinate(numbers, native, "Normalise", name) for name, numbers in (("low", low), ("high", high))]
     if not (ends[0] <= ends[1]).all():
         raise SpaceError(f"Normalise needs low <= high; received low={low}, high={high}.")
     ends = [end.astype(np.float32) for end in ends]
     if (ends[0] < native.lows).any() or (ends[1] > native.highs).any():
         raise SpaceError(f"Normalise: low={low} and high={high} must lie inside of {native!r}.")
     return ends[0], ends[1]
-
-
-def _recorded(native: Box, episodes: Episodes | None, statistics: str) -> np.ndarray:
-    """float64 `[T, *shape]`: all recorded actions of all episodes."""
-    rows = [np.asarray(episode.native, np.float64) for episode in episodes or ()]
-    if sum(len(row) for row in rows) == 0:
-        raise SpaceError(
-            f"Normalise(statistics={statistics!r}) measures recorded actions of {native!r}, and none are given: "
-            "pass episodes, or use statistics='bounds', or give low and high."
-        )
-    wrong = next((row.shape[1:] for row in rows if row.shape[1:] != native.shape), None)
-    if wrong is not None:
-        raise SpaceError(f"Recorded actions of shape {list(native.shape)} are expected; received {list(wrong)}.")
-    refuse_nonfinite(rows)
-    return np.concatenate(rows)

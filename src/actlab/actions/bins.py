@@ -1,8 +1,9 @@
-"""Uniform bins: every coordinate of a Box becomes one digit.
+"""Bins: every coordinate of a Box becomes one digit.
 
 Axis letters: T time in native steps, C coordinates, K bins of a coordinate.
 """
 
+import abc
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.actions.checks import bounded_box, refuse_nonfinite
-from actlab.actions.grid import Grid
+from actlab.actions.grid import Grid, Partition
 from actlab.actions.product import LeafCodec
 from actlab.core.codec import Episodes
 from actlab.core.errors import SpaceError
@@ -20,13 +21,11 @@ from actlab.core.spaces import Box, MultiDiscrete, Space
 from actlab.core.steps import TimeStep
 
 
-class Bins(LeafCodec):
-    """Box `[*shape]` (bounded) -> MultiDiscrete `[C]`: digit c is the bin of coordinate c, in C order.
+class Binning(LeafCodec):
+    """Box `[*shape]` -> MultiDiscrete `[C]`: digit c is the bin of coordinate c, in C order.
 
-    `decode` is the bin's centre, so `decode(encode(a))` is at most half a bin from `a` in every coordinate:
-    (high - low) / (2 K), for `a` in the Box (what lies outside is put into the nearest bin). Under an
-    Interval that meets the bin but not its centre, `decode` is the point of both nearest to the centre: a
-    legal digit always lands in the Interval, and the bound holds for every legal `a`.
+    `decode` is the bin's centre. Under an Interval that meets the bin but not its centre, `decode` is the
+    point of both nearest to the centre: a legal digit always lands in the Interval.
     """
 
     bins: int = eqx.field(static=True, default=7)
@@ -36,20 +35,12 @@ class Bins(LeafCodec):
 
     def __check_init__(self) -> None:
         if not 2 <= self.bins <= 2**24:
-            raise SpaceError(f"Bins needs between 2 and 2**24 bins; received {self.bins}.")
-
-    def bind(self, native: Box, episodes: Episodes | None) -> "Bins":
-        """
-        Raises:
-            SpaceError: the Box is unbounded or does not hold floats.
-        """
-        return Bins(self.bins, bounded_box(native, "Bins"), MultiDiscrete((self.bins,) * native.dims))
+            raise SpaceError(f"{type(self).__name__} needs between 2 and 2**24 bins; received {self.bins}.")
 
     @property
-    def grid(self) -> Grid:
+    @abc.abstractmethod
+    def grid(self) -> Partition:
         """The cells of the native Box."""
-        box: Any = self.native
-        return Grid(box, self.bins)
 
     def encode(self, native: Array, step: TimeStep | None = None) -> tuple[Array, Array]:
         refuse_nonfinite(native)
@@ -77,6 +68,28 @@ class Bins(LeafCodec):
         low = jnp.asarray(allowed.low, jnp.float32).reshape(-1, 1)
         high = jnp.asarray(allowed.high, jnp.float32).reshape(-1, 1)
         return Mask((low <= edges[:, 1:]) & (edges[:, :-1] <= high) & (low <= high))
+
+
+class Bins(Binning):
+    """Box `[*shape]` (bounded) -> MultiDiscrete `[C]`: digit c is the bin of coordinate c, in C order; all are equal.
+
+    `decode` is the bin's centre, so `decode(encode(a))` is at most half a bin from `a` in every coordinate:
+    (high - low) / (2 K), for `a` in the Box (what lies outside is put into the nearest bin). Under an
+    Interval that meets the bin but not its centre, `decode` is the point of both nearest to the centre: a
+    legal digit always lands in the Interval, and the bound holds for every legal `a`.
+    """
+
+    def bind(self, native: Box, episodes: Episodes | None) -> "Bins":
+        """
+        Raises:
+            SpaceError: the Box is unbounded or does not hold floats.
+        """
+        return Bins(self.bins, bounded_box(native, "Bins"), MultiDiscrete((self.bins,) * native.dims))
+
+    @property
+    def grid(self) -> Grid:
+        box: Any = self.native
+        return Grid(box, self.bins)
 
 
 def first_true(mask: Array) -> Array:

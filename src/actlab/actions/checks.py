@@ -29,14 +29,24 @@ def refuse_nonfinite(native: Tree) -> None:
             raise SpaceError(f"Actions must be finite; received {np.asarray(leaf)[tuple(place)]} at index {place}.")
 
 
+def float_box(box: Box, who: str) -> Box:
+    """The Box itself, if its values are floats.
+
+    Raises:
+        SpaceError: they are not.
+    """
+    if not np.issubdtype(np.dtype(box.dtype), np.floating):
+        raise SpaceError(f"{who} needs a Box of floats; received {box!r}.")
+    return box
+
+
 def bounded_box(box: Box, who: str) -> Box:
     """The Box itself, if it can be cut into intervals.
 
     Raises:
         SpaceError: its numbers are no floats, a bound is infinite, or its range overflows float32.
     """
-    if not np.issubdtype(np.dtype(box.dtype), np.floating):
-        raise SpaceError(f"{who} cuts Boxes of floats; received {box!r}.")
+    float_box(box, who)
     with np.errstate(over="ignore"):
         span = np.float32(1) * (box.highs.astype(np.float32) - box.lows.astype(np.float32))
     if not np.isfinite(span).all():

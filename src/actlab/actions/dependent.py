@@ -1,22 +1,44 @@
-"""Dependent factors: which values of a digit are legal depends on the digits before it.
+"""Factors: which values of each digit are legal, by itself (`by_factor`) or depending on the digits before it.
 
-Builders of `Automaton`s without dead ends: from every legal prefix some legal word can be completed, so
-a policy that decides digit by digit never gets stuck.
+`pairwise` and `by_prefix` build `Automaton`s without dead ends: from every legal prefix some legal word can
+be completed, so a policy that decides digit by digit never gets stuck.
 
 Axis letters: D digits, K categories of the largest digit, M nodes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Automaton
+from actlab.core.sets import Automaton, Mask
 
 LIMIT = 100_000
 """Most prefixes that `by_prefix` looks at."""
+
+
+def by_factor(masks: Mapping[int, Any], nvec: Sequence[int]) -> Mask:
+    """Every digit by itself: the Mask `[D, K]` of one row for each digit that is limited.
+
+    Args:
+        masks: digit -> bool `[nvec[digit]]`, possibly traced; digits that are not named are free.
+        nvec: categories of each digit.
+
+    Raises:
+        SpaceError: there is no such digit, or a mask has another number of entries.
+    """
+    unknown = sorted(set(masks) - set(range(len(nvec))))
+    if unknown:
+        raise SpaceError(f"There are {len(nvec)} digits, from 0 on; received a mask for number {unknown[0]}.")
+    rows = []
+    for digit, size in enumerate(nvec):
+        row = jnp.asarray(masks.get(digit, np.ones(size, bool)), bool)
+        if row.shape != (size,):
+            raise SpaceError(f"The mask of digit {digit} has shape [{size}]; received {list(row.shape)}.")
+        rows.append(jnp.pad(row, (0, max(nvec) - size)))
+    return Mask(jnp.stack(rows))
 
 
 def pairwise(tables: Any, first: Any = None) -> Automaton:

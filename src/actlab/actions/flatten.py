@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from actlab.actions.unflatten import Unflatten
 from actlab.core import sets, spaces
 from actlab.core.codec import Codec, Episodes
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Allowed, Linear, Mask
+from actlab.core.sets import Allowed, Cells, Interval, Linear, Mask
 from actlab.core.spaces import Choice, Discrete, Space
 from actlab.core.steps import TimeStep
 
@@ -76,6 +77,8 @@ class Flatten(Codec):
         """A Mask `[N]`: which outcomes the set contains. Exact for every kind of set."""
         if allowed is None:
             return None
+        if isinstance(allowed, Cells) and isinstance(allowed.codec, Unflatten) and allowed.codec.code == self.native:
+            return allowed.allowed  # the words are listed already, in the same order
         values = self._values()
         if not _needs_solver(allowed):
             return Mask(jax.vmap(lambda value: sets.contains(allowed, value))(values))
@@ -91,8 +94,16 @@ def _needs_solver(allowed: Allowed) -> bool:
 
 @singledispatch
 def hull(space: Space, values: Tree, chosen: Array) -> Allowed:
-    """The smallest Mask (or nest of them) over `space` that holds the values `[N, ...]` that are `chosen` `[N]`."""
+    """The smallest Mask, Interval or nest over `space` that holds the values `[N, ...]` that are `chosen` `[N]`."""
     raise SpaceError(f"{space!r} cannot be enumerated.")
+
+
+@hull.register
+def _(space: spaces.Box, values: Array, chosen: Array) -> Interval:
+    taken = chosen.reshape(-1, *[1] * len(space.shape))
+    return Interval(
+        jnp.min(values, axis=0, where=taken, initial=jnp.inf), jnp.max(values, axis=0, where=taken, initial=-jnp.inf)
+    )
 
 
 @hull.register(spaces.Discrete)

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from actlab.actions.unflatten import Unflatten
+from actlab.core import sets
 from actlab.core.errors import SpaceError
-from actlab.core.sets import Allowed, Automaton, Interval, Linear, Mask
+from actlab.core.sets import Allowed, Automaton, Cells, Interval, Linear, Mask
 from actlab.core.spaces import Choice
 
 
@@ -19,7 +22,8 @@ from actlab.core.spaces import Choice
 def intersection(first: Allowed, second: Any) -> Allowed:
     """The values in both sets. None allows everything, also inside of nests.
 
-    Two sets of one kind have one; so have a Mask `[D, K]` and an Automaton over the same digits.
+    Two sets of one kind have one; so have a Mask `[D, K]` and an Automaton over the same digits, and any of
+    these with a set whose words are listed (`subset.enumerated`).
 
     Raises:
         SpaceError: the two sets have no common form, or are over different spaces.
@@ -44,7 +48,7 @@ def _(first: None, second: Any) -> Allowed:
 
 @intersection.register
 def _(first: Mask, second: Any) -> Allowed:
-    if second is None or isinstance(second, Automaton):
+    if second is None or isinstance(second, Automaton | Cells):
         return first if second is None else intersection(second, first)
     _check(first, second, isinstance(second, Mask) and jnp.shape(first.mask) == jnp.shape(second.mask))
     return Mask(jnp.asarray(first.mask) & second.mask)
@@ -60,8 +64,8 @@ def _(first: Interval, second: Any) -> Allowed:
 
 @intersection.register
 def _(first: Automaton, second: Any) -> Allowed:
-    if second is None:
-        return first
+    if second is None or isinstance(second, Cells):
+        return first if second is None else intersection(second, first)
     if isinstance(second, Mask) and jnp.ndim(second.mask) == 2:
         second = automaton_of(second)
     _check(first, second, isinstance(second, Automaton) and first.next.shape[1] == second.next.shape[1])
@@ -82,6 +86,15 @@ def _(first: Linear, second: Any) -> Allowed:
     more_rows, more_columns = second.G.shape
     hidden = np.block([[first.G, np.zeros((rows, more_columns))], [np.zeros((more_rows, columns)), second.G]])
     return Linear(np.concatenate([first.A, second.A]), hidden, np.concatenate([first.b, second.b]))
+
+
+@intersection.register
+def _(first: Cells, second: Any) -> Allowed:
+    if second is None:
+        return first
+    _check(first, second, isinstance(first.codec, Unflatten) and isinstance(second, Mask | Automaton | Cells))
+    also = jax.vmap(lambda word: sets.contains(second, word))(first.codec.words())
+    return Cells(first.codec, Mask(jnp.asarray(first.allowed.mask) & also))
 
 
 @intersection.register

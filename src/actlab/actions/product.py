@@ -156,6 +156,17 @@ def _(space: spaces.Dict) -> tuple[Space, ...]:
 
 
 @singledispatch
+def labels(space: Space) -> tuple:
+    """What the parts of a compound space are called: the names of a Dict, numbers otherwise."""
+    return tuple(range(len(children(space))))
+
+
+@labels.register
+def _(space: spaces.Dict) -> tuple:
+    return tuple(space.names)
+
+
+@singledispatch
 def rebuild(space: Space, parts: Sequence[Space]) -> Space:
     """A space of the same kind and names with other parts."""
     raise SpaceError(f"A product needs a Tuple, a Dict or a OneOf; received {space!r}.")

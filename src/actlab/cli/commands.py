@@ -223,6 +223,7 @@ def train(options: argparse.Namespace) -> None:
         evaluations=options.evaluations,
         episodes=options.episodes,
         sinks=options.sink or (),
+        start=options.start,
         quiet=options.quiet,
     )
     _show_runs(options, runs if isinstance(runs, list) else [runs])

@@ -125,6 +125,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     train.add_argument("--steps", type=count, metavar="N", default=100_000, help="native environment steps (100k)")
     _seeds(train, None)
     _measured(train)
+    train.add_argument("--from", dest="start", metavar="RUN", help="begin with the weights of a finished run")
     train.add_argument("--sink", action="append", choices=("tensorboard", "wandb"), help="write metrics there too")
     _output(train, "run")
     _device(train)

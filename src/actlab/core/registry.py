@@ -78,10 +78,20 @@ CODES = Registry(
     {
         "identity": ("actlab.actions.identity:Identity", "the native action as it is"),
         "normalise": ("actlab.actions.affine:Normalise", "every Box mapped onto [-1, 1]"),
+        "mu-law": ("actlab.actions.mu_law:MuLaw", "every coordinate of a Box companded: fine near zero"),
+        "rescale": ("actlab.actions.rescale:Rescale", "[-1, 1] onto what is allowed now of every Box"),
+        "project": ("actlab.actions.project:Project", "any action is proposed, the nearest legal one is played"),
+        "delta": ("actlab.actions.delta:Delta", "increments from the position that the observation shows"),
         "bins": ("actlab.actions.bins:Bins", "every coordinate of a Box cut into equal bins"),
+        "quantile-bins": ("actlab.actions.quantile_bins:QuantileBins", "bins between quantiles of recorded actions"),
         "coarse-to-fine": ("actlab.actions.coarse_to_fine:CoarseToFine", "bins within bins, coarse level first"),
         "chunk": ("actlab.actions.chunk:Chunk", "several native actions decided at once"),
+        "repeat": ("actlab.actions.repeat:Repeat", "one native action held for several steps"),
+        "repeat-count": ("actlab.actions.repeat:RepeatCount", "an action, and how many steps it is held"),
+        "primitives": ("actlab.actions.primitives:Primitives", "one of several named sequences of native actions"),
+        "scaled-primitives": ("actlab.actions.primitives:ScaledPrimitives", "a sequence of a table, and its factor"),
         "flatten": ("actlab.actions.flatten:Flatten", "all digits joined into one Discrete"),
+        "unflatten": ("actlab.actions.unflatten:Unflatten", "a large Discrete as several digits"),
     },
 )
 

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from actlab.core.studies import Cell, Study
 from actlab.tasks.catalogue import task as find_task
 from actlab.training.checkpoint import load_tree, read_json, save_tree, write_json
 from actlab.training.compilation import enable_compilation_cache
-from actlab.training.loop import Settings, make_driver
+from actlab.training.loop import CHECKPOINT, Settings, make_driver
 from actlab.training.loop import train as train_loop
 from actlab.training.plain import from_plain, to_plain
 from actlab.training.progress import Progress
@@ -66,12 +67,15 @@ def _train_into(
     seed: int,
     driver: Any,
     quiet: bool,
+    start: Any = None,
     data: Mapping[str, Batch] | None = None,
 ) -> dict[str, Any]:
     """Train one seed into its folder; goes on where a checkpoint is. Returns what `result.json` holds."""
     label = f"{task.spec.name} {AGENTS.name_of(type(agent))} {code_text(task.spec.codec)} seed {seed}"
     with Progress(settings.steps, label, quiet) as progress:
-        outcome = train_loop(agent, task, settings, seed, folder, driver=driver, data=data, progress=progress)
+        outcome = train_loop(
+            agent, task, settings, seed, folder, driver=driver, data=data, start=start, progress=progress
+        )
     if agent.compiled:
         save_tree(folder / LEARNER, outcome.learner, {})
     else:
@@ -106,6 +110,7 @@ def train(
     evaluations: int = 10,
     episodes: int = 20,
     sinks: Sequence[str] = (),
+    start: Run | str | Path | None = None,
     data: Mapping[str, Batch] | None = None,
     quiet: bool = False,
 ) -> Run | list[Run]:
@@ -121,6 +126,8 @@ def train(
         evaluations: evaluations along the way, evenly spaced.
         episodes: episodes of one evaluation.
         sinks: "tensorboard", "wandb".
+        start: a finished run of the same kind of agent whose weights this one begins with; settings that do not
+            change the weights' shapes may differ, and the task may be another one with the same spaces.
         data: recorded decisions `[E, N]` (`core.steps.Batch`, in the task's code) for every data set that the agent
             asks for, by its name: `{"data": rows}` for `bc` and `td3-bc`. E lanes of N decisions, each in the
             order of time. Their fingerprint is written down; they are not kept in the folder as a data set.
@@ -130,11 +137,12 @@ def train(
         The run, or a list of runs where `seeds` is given.
 
     Raises:
-        ActlabError: the agent does not fit the task's code, a folder holds another run, or the agent needs data
-            that are missing or do not fit the task.
+        ActlabError: the agent does not fit the task's code, a folder holds another run, the weights of `start` do
+            not fit, or the agent needs data that are missing or do not fit the task.
     """
     enable_compilation_cache()
     task = find_task(task) if isinstance(task, str) else task
+    weights = None if start is None else _start_of(start, agent, task)
     if steps < 1:
         raise ActlabError(f"The budget must be at least one step; received {steps}.")
     check_rows(data or {}, task)
@@ -150,6 +158,8 @@ def train(
             "sinks": list(sinks),
             **({"data": fingerprints(data)} if data else {}),
         }
+        if start is not None:
+            config["from"] = str(start.folder if isinstance(start, Run) else start)
         cell = Cell("actlab.training.api:train_cell", {k: v for k, v in config.items() if k != "sinks"}, number)
         name = f"{slug(task.spec.name, described['agent'], described['code'], f's{number}')}-{cell.address[:8]}"
         folder = RUNS / name if out is None else Path(out) if seeds is None else Path(out) / f"seed-{number}"
@@ -157,7 +167,7 @@ def train(
             write_config(folder, {**config, "seed": number})
             if not (folder / "result.json").exists():
                 settings = _settings(config)
-                result = _train_into(folder, agent, task, settings, number, driver, quiet, data)
+                result = _train_into(folder, agent, task, settings, number, driver, quiet, weights, data)
                 write_json(folder / "result.json", result)
         runs.append(read_run(folder, task))
     return runs[0] if seeds is None else runs
@@ -188,10 +198,36 @@ def resume(
                 "al.resume(folder, data=...)."
             )
         with locked(run.folder):
-            driver = make_driver(run.task, run.agent)
-            result = _train_into(run.folder, run.agent, run.task, _settings(run.config), run.seed, driver, quiet, data)
+            driver, begun = make_driver(run.task, run.agent), (run.folder / CHECKPOINT).exists()
+            weights = None if begun or "from" not in run.config else _start_of(run.config["from"], run.agent, run.task)
+            settings = _settings(run.config)
+            result = _train_into(run.folder, run.agent, run.task, settings, run.seed, driver, quiet, weights, data)
             write_json(run.folder / "result.json", result)
     return run
+
+
+def _start_of(start: Run | str | Path, agent: Any, task: Task) -> Any:
+    """The trained state of a run, for another run to begin with.
+
+    Raises:
+        ActlabError: it is another kind of agent's, it is not finished, or its weights have other shapes.
+    """
+    source = start if isinstance(start, Run) else read_run(start)
+    name, own = AGENTS.name_of(type(source.agent)), AGENTS.name_of(type(agent))
+    if name != own:
+        raise ActlabError(f"{source.folder} was trained by {name}; {own} cannot begin with its weights.")
+    state = learner_of(source)
+    if not agent.compiled:
+        return state
+    begun, fresh = None, [leaf.shape for leaf in jax.tree.leaves(_shapes(agent, task))]
+    with suppress(TypeError, ValueError):  # what JAX raises where shapes do not fit together
+        begun = jax.eval_shape(lambda a, s, k: a.init(task.spec, k, s), agent, state, jax.random.key(0))
+    if begun is None or [leaf.shape for leaf in jax.tree.leaves(begun)] != fresh:
+        raise ActlabError(
+            f"The weights of {source.folder} (task {source.config['task']}, code {source.config['code']}) do not fit: "
+            f"{own} with these options on {task.spec.name}, code {code_text(task.spec.codec)}, has other shapes."
+        )
+    return state
 
 
 # --- evaluation --------------------------------------------------------------------------------------
