@@ -39,7 +39,7 @@ def test_entries_come_from_tracing_and_from_recorded_trainings(monkeypatch):
 
 def test_a_trial_is_recorded_with_its_scores_or_the_reason_why_not(tmp_path, monkeypatch):
     trials = {(trial.agent, trial.probe, trial.code): trial for trial in probing.trials()}
-    assert {agent for agent, _, _ in trials} == {"ppo", "sac", "dqn"}
+    assert {agent for agent, _, _ in trials} == set(compatibility.AGENTS)
     assert trials["ppo", "memory", "identity"].settings.endswith("memory=gru")
     assert "not_able" in probing.attempt(trials["sac", "memory", "identity"], tmp_path)
     assert "Automaton" in probing.attempt(trials["sac", "dependence", "identity"], tmp_path).get(

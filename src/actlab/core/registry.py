@@ -65,6 +65,10 @@ AGENTS = Registry(
         "ppo": ("actlab.agents.ppo:PPO", "proximal policy optimisation; every space, with recurrence"),
         "sac": ("actlab.agents.sac:SAC", "soft actor-critic; continuous, discrete and hybrid spaces"),
         "dqn": ("actlab.agents.dqn:DQN", "deep Q-learning (double, dueling, n-step); finite spaces"),
+        "td3": ("actlab.agents.td3:TD3", "twin delayed deterministic policy gradient; continuous and hybrid spaces"),
+        "branching-dqn": ("actlab.agents.branching_dqn:BranchingDQN", "Q-learning with a branch a digit; many digits"),
+        "bc": ("actlab.agents.bc:BC", "behaviour cloning of recorded decisions; every space"),
+        "td3-bc": ("actlab.agents.td3_bc:TD3BC", "TD3 from recorded decisions, held near them; continuous spaces"),
         "random": ("actlab.agents.simple:Random", "uniform over the allowed codes; learns nothing"),
     },
 )

@@ -19,6 +19,7 @@ from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
 from actlab.core.keys import fold
 from actlab.core.registry import AGENTS
+from actlab.core.steps import Batch
 from actlab.core.studies import Cell, Study
 from actlab.tasks.catalogue import task as find_task
 from actlab.training.checkpoint import load_tree, read_json, save_tree, write_json
@@ -27,6 +28,7 @@ from actlab.training.loop import CHECKPOINT, Settings, make_driver
 from actlab.training.loop import train as train_loop
 from actlab.training.plain import from_plain, to_plain
 from actlab.training.progress import Progress
+from actlab.training.recorded import check_rows, fingerprints
 from actlab.training.runs import (
     Run,
     describe,
@@ -58,12 +60,22 @@ def _driver_of(config: Mapping[str, Any]) -> Any:
 
 
 def _train_into(
-    folder: Path, agent: Any, task: Task, settings: Settings, seed: int, driver: Any, quiet: bool, start: Any = None
+    folder: Path,
+    agent: Any,
+    task: Task,
+    settings: Settings,
+    seed: int,
+    driver: Any,
+    quiet: bool,
+    start: Any = None,
+    data: Mapping[str, Batch] | None = None,
 ) -> dict[str, Any]:
     """Train one seed into its folder; goes on where a checkpoint is. Returns what `result.json` holds."""
     label = f"{task.spec.name} {AGENTS.name_of(type(agent))} {code_text(task.spec.codec)} seed {seed}"
     with Progress(settings.steps, label, quiet) as progress:
-        outcome = train_loop(agent, task, settings, seed, folder, driver=driver, start=start, progress=progress)
+        outcome = train_loop(
+            agent, task, settings, seed, folder, driver=driver, data=data, start=start, progress=progress
+        )
     if agent.compiled:
         save_tree(folder / LEARNER, outcome.learner, {})
     else:
@@ -99,6 +111,7 @@ def train(
     episodes: int = 20,
     sinks: Sequence[str] = (),
     start: Run | str | Path | None = None,
+    data: Mapping[str, Batch] | None = None,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Train an agent; goes on where an earlier call was interrupted, and does nothing where it is finished.
@@ -106,7 +119,7 @@ def train(
     Args:
         agent: an agent of `actlab.agents`, or your own `Learner`.
         task: a task, or the name of one.
-        steps: budget in native environment steps.
+        steps: budget in native environment steps (in updates, for an agent that learns from data sets alone).
         seed: of the first run.
         seeds: number of runs (seeds `seed`, `seed + 1`, ...); None is one run, returned by itself.
         out: folder of the run (of several: their parent); default under `runs/`.
@@ -115,20 +128,24 @@ def train(
         sinks: "tensorboard", "wandb".
         start: a finished run of the same kind of agent whose weights this one begins with; settings that do not
             change the weights' shapes may differ, and the task may be another one with the same spaces.
+        data: recorded decisions `[E, N]` (`core.steps.Batch`, in the task's code) for every data set that the agent
+            asks for, by its name: `{"data": rows}` for `bc` and `td3-bc`. E lanes of N decisions, each in the
+            order of time. Their fingerprint is written down; they are not kept in the folder as a data set.
         quiet: no progress bar.
 
     Returns:
         The run, or a list of runs where `seeds` is given.
 
     Raises:
-        ActlabError: the agent does not fit the task's code, a folder holds another run, or the weights of
-            `start` do not fit.
+        ActlabError: the agent does not fit the task's code, a folder holds another run, the weights of `start` do
+            not fit, or the agent needs data that are missing or do not fit the task.
     """
     enable_compilation_cache()
     task = find_task(task) if isinstance(task, str) else task
     weights = None if start is None else _start_of(start, agent, task)
     if steps < 1:
         raise ActlabError(f"The budget must be at least one step; received {steps}.")
+    check_rows(data or {}, task)
     driver = make_driver(task, agent)
     described = describe(agent, task)
     runs = []
@@ -139,6 +156,7 @@ def train(
             "evaluations": evaluations,
             "episodes": episodes,
             "sinks": list(sinks),
+            **({"data": fingerprints(data)} if data else {}),
         }
         if start is not None:
             config["from"] = str(start.folder if isinstance(start, Run) else start)
@@ -149,26 +167,41 @@ def train(
             write_config(folder, {**config, "seed": number})
             if not (folder / "result.json").exists():
                 settings = _settings(config)
-                result = _train_into(folder, agent, task, settings, number, driver, quiet, weights)
+                result = _train_into(folder, agent, task, settings, number, driver, quiet, weights, data)
                 write_json(folder / "result.json", result)
         runs.append(read_run(folder, task))
     return runs[0] if seeds is None else runs
 
 
-def resume(folder: str | Path, *, task: Task | None = None, quiet: bool = False) -> Run:
+def resume(
+    folder: str | Path,
+    *,
+    task: Task | None = None,
+    data: Mapping[str, Batch] | None = None,
+    quiet: bool = False,
+) -> Run:
     """Go on with an interrupted run; the result is bit-equal to a run that was not interrupted.
 
+    Args:
+        task: where the run's task was made in Python and has no registered name.
+        data: what the run was given (see `train`).
+
     Raises:
-        ActlabError: the folder holds no run, or its checkpoint is damaged.
+        ActlabError: the folder holds no run, its checkpoint is damaged, or the run was given other data.
     """
     enable_compilation_cache()
     run = read_run(folder, task)
     if not run.finished:
+        if fingerprints(data or {}) != run.config.get("data", {}):
+            raise ActlabError(
+                f"{run.folder} was trained from other data; resume it in Python with what it was given: "
+                "al.resume(folder, data=...)."
+            )
         with locked(run.folder):
             driver, begun = make_driver(run.task, run.agent), (run.folder / CHECKPOINT).exists()
             weights = None if begun or "from" not in run.config else _start_of(run.config["from"], run.agent, run.task)
             settings = _settings(run.config)
-            result = _train_into(run.folder, run.agent, run.task, settings, run.seed, driver, quiet, weights)
+            result = _train_into(run.folder, run.agent, run.task, settings, run.seed, driver, quiet, weights, data)
             write_json(run.folder / "result.json", result)
     return run
 

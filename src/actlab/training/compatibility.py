@@ -40,7 +40,8 @@ CODES = (
     "chunk:length=2",
     "bins:bins=5+flatten",
 )
-AGENTS = ("ppo", "sac", "dqn")
+AGENTS = ("ppo", "sac", "td3", "dqn", "branching-dqn")
+"""Those that learn from a task; `bc` and `td3-bc` learn from recorded decisions."""
 RESULTS = Path("results/probes.json")
 
 

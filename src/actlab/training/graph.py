@@ -60,7 +60,10 @@ def check_sources(sources: Mapping[str, Source], data: Mapping[str, Any]) -> Non
             check_rollout(rollout, name)
         wanted = name if isinstance(source, Dataset) else getattr(source, "prefill", None)
         if wanted is not None and wanted not in data:
-            raise ActlabError(f"The source {name!r} needs the data set {wanted!r}; received {sorted(data) or 'none'}.")
+            raise ActlabError(
+                f"The source {name!r} needs the data set {wanted!r}; received {sorted(data) or 'none'}. Recorded "
+                f"decisions are given in Python: al.train(agent, task, steps, data={{{wanted!r}: rows}})."
+            )
 
 
 def sample_batches(

@@ -36,6 +36,14 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "entropy_weight": "0.01",
     },
     "sac": {"width": "64", "batch_size": "64", "warmup": "500", "learning_rate": "3e-3"},
+    "td3": {"width": "64", "batch_size": "64", "warmup": "500", "learning_rate": "3e-3"},
+    "branching-dqn": {
+        "width": "128",
+        "warmup": "500",
+        "learning_rate": "3e-3",
+        "target_every": "100",
+        "exploration_updates": "4_000",
+    },
     "dqn": {"width": "64", "decisions": "8", "updates": "4", "warmup": "500"},
 }
 """Small networks and short roll-outs, for tasks of a few steps."""
@@ -56,7 +64,9 @@ chunk probe and code."""
 
 NOT_ABLE: Mapping[tuple[str, str], str] = {
     ("sac", "memory"): "has no memory",
+    ("td3", "memory"): "has no memory",
     ("dqn", "memory"): "has no memory",
+    ("branching-dqn", "memory"): "has no memory",
 }
 """(agent, probe) -> why the agent cannot, where no head or space says so."""
 
