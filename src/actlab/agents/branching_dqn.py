@@ -26,7 +26,6 @@ Axis letters: B batch (decisions), F features, D digits, K categories of the lar
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import singledispatch
 from typing import Any
 
 import equinox as eqx
@@ -35,6 +34,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from actlab.agents.digits import categories_of
 from actlab.agents.rows import decisions, encoder_of, replay, returns_of
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
@@ -42,7 +42,7 @@ from actlab.core.errors import SpaceError
 from actlab.core.keys import fold
 from actlab.core.sets import Allowed
 from actlab.core.sources import Replay
-from actlab.core.spaces import MultiBinary, MultiDiscrete, Space
+from actlab.core.spaces import MultiDiscrete
 from actlab.core.steps import Batch, TimeStep
 from actlab.losses.temporal_difference import one_step_target, polyak
 from actlab.nets import optimisers
@@ -50,29 +50,6 @@ from actlab.nets.encoder import Encoder
 from actlab.nets.heads import masks
 from actlab.nets.mlp import MLP, Ensemble, ensemble
 from actlab.nets.moments import Returns
-
-
-@singledispatch
-def categories_of(space: Space) -> tuple[int, ...]:
-    """Number of categories of every digit of a code.
-
-    Raises:
-        SpaceError: the code is not made of digits.
-    """
-    raise SpaceError(
-        f"Branching DQN decides over MultiDiscrete and MultiBinary codes; received {space}. "
-        "Cut a Box into bins (--code bins); a plain Discrete is for DQN."
-    )
-
-
-@categories_of.register
-def _(space: MultiDiscrete) -> tuple[int, ...]:
-    return space.nvec
-
-
-@categories_of.register
-def _(space: MultiBinary) -> tuple[int, ...]:
-    return (2,) * space.n
 
 
 class BranchingNetwork(eqx.Module):
@@ -162,7 +139,7 @@ class BranchingDQN:
         Raises:
             SpaceError: the code is neither a MultiDiscrete nor a MultiBinary.
         """
-        nvec = categories_of(spec.code)
+        nvec = categories_of(spec.code, "Branching DQN")
         network = self._network(spec, nvec, key) if start is None else start.network
         return State(
             network=network,

@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.core.contracts import TaskSpec
+from actlab.core.errors import ActlabError
 from actlab.core.keys import fold
-from actlab.core.sources import Dataset, Replay, Rollout, View
+from actlab.core.sources import Dataset, Replay, Rollout, Source, View
 from actlab.core.steps import Batch
 from actlab.data import views
 from actlab.nets.encoder import Encoder
@@ -50,7 +51,13 @@ class Replaying(Protocol):
 
 
 def replay(
-    agent: Replaying, encoders: Encoders, *, decisions: int = 1, view: View | None = None
+    agent: Replaying,
+    encoders: Encoders,
+    *,
+    decisions: int = 1,
+    view: View | None = None,
+    batch_size: int | None = None,
+    prefill: str | None = None,
 ) -> Mapping[str, Replay]:
     """The source "replay" of an agent: its own experience, and the count that its normalisation needs.
 
@@ -59,6 +66,8 @@ def replay(
         encoders: where its state has its encoders; the state also has `returns` and `discount`.
         decisions: in every environment between two rounds of updates.
         view: single decisions where None.
+        batch_size: the agent's where None.
+        prefill: name of the data set that fills the buffer first.
     """
     collect = Rollout(decisions=decisions, environments=agent.environments)
 
@@ -71,11 +80,12 @@ def replay(
     return {
         "replay": Replay(
             collect,
-            agent.batch_size,
+            batch_size or agent.batch_size,
             view or views.transitions(),
             agent.capacity,
             updates=agent.updates,
             warmup=agent.warmup,
+            prefill=prefill,
             observe=observe if agent.normalise_observations or agent.normalise_rewards else None,
         )
     }
@@ -90,13 +100,60 @@ class Imitating(Protocol):
     def normalise_observations(self) -> bool: ...
 
 
-def recorded(agent: Imitating, encoders: Encoders) -> Mapping[str, Dataset]:
+def recorded(agent: Imitating, encoders: Encoders, *, view: View | None = None) -> Mapping[str, Dataset]:
     """The source "data" of an agent: recorded decisions, and the count that its normalisation needs of them."""
 
     def observe(state: State, rows: Batch) -> State:
         return count_observations(state, rows, encoders)
 
-    return {"data": Dataset(agent.batch_size, views.transitions(), observe if agent.normalise_observations else None)}
+    shown = observe if agent.normalise_observations else None
+    return {"data": Dataset(agent.batch_size, view or views.transitions(), shown)}
+
+
+class Mixing(Replaying, Imitating, Protocol):
+    """The options of an agent that may learn from recorded decisions beside its own."""
+
+    @property
+    def recorded_rows(self) -> int: ...
+    @property
+    def prefill(self) -> str | None: ...
+
+
+def mixed(agent: Mixing, encoders: Encoders, *, view: View | None = None) -> Mapping[str, Source]:
+    """The sources of an agent whose batches mix recorded decisions with its own, in stated shares.
+
+    `recorded_rows` of a batch come from the data set "data", the others from its own replay, which the data set
+    `prefill` fills first. With none it learns from its own experience alone, with all `batch_size` it learns offline.
+
+    Raises:
+        ActlabError: more recorded rows are wanted than a batch has.
+    """
+    own = agent.batch_size - agent.recorded_rows
+    if own < 0 or agent.recorded_rows < 0:
+        raise ActlabError(
+            f"Of a batch of {agent.batch_size} decisions 0 to {agent.batch_size} can be recorded ones; received "
+            f"recorded_rows={agent.recorded_rows}."
+        )
+    if not agent.recorded_rows:
+        return replay(agent, encoders, view=view)
+    data = replace(recorded(agent, encoders, view=view)["data"], batch_size=agent.recorded_rows)
+    if not own:
+        return {"data": data}
+    return {"data": data, **replay(agent, encoders, view=view, batch_size=own, prefill=agent.prefill)}
+
+
+def gather(batch: Mapping[str, Batch], returns: Returns | None = None) -> tuple[Batch, Array, Array]:
+    """The decisions of all sources of `mixed` in one row `[B]`: what they saw, what they did, what came of it.
+
+    Returns:
+        the rows (step, code, next and valid), weights as of `decisions`, and bool `[B]`: is it a recorded one?
+    """
+    names = [name for name in ("data", "replay") if name in batch]
+    flat = [decisions(batch[name]._replace(native=(), extras=(), context=()), returns)[0] for name in names]
+    bare = [rows._replace(step=rows.step._replace(info=()), next=rows.next._replace(info=())) for rows in flat]
+    rows: Batch = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *bare)
+    flags = jnp.concatenate([jnp.full(one.valid.shape, name == "data") for name, one in zip(names, flat, strict=True)])
+    return rows, weigh(rows.valid), flags
 
 
 def count_observations(state: State, rows: Batch, encoders: Encoders) -> State:
@@ -134,4 +191,9 @@ def decisions(batch: Batch, returns: Returns | None = None) -> tuple[Batch, Arra
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), batch._replace(memory=()))
     if returns is not None:
         rows = rows._replace(next=rows.next._replace(reward=returns.scale(rows.next.reward)))
-    return rows, rows.valid.astype(jnp.float32) / jnp.maximum(jnp.sum(rows.valid), 1).astype(jnp.float32)
+    return rows, weigh(rows.valid)
+
+
+def weigh(counting: Array) -> Array:
+    """float32 `[B]`: equal weights of sum 1 for the rows that count (bool `[B]`), 0 for the others; all 0 if none."""
+    return counting.astype(jnp.float32) / jnp.maximum(jnp.sum(counting), 1).astype(jnp.float32)

@@ -125,6 +125,43 @@ def open_midpoint(codec: Codec, code: Array, known: Array) -> Array:
     return jnp.concatenate([jnp.zeros((0,)), *relative])
 
 
+Conditional = Callable[[Array, Array, Array], Array]
+"""(code int32 `[D]`, known bool `[D]`, group int32 `[]`) -> `[S, K]`: a number for every value of the digits of one
+group, given the known digits of the code."""
+
+
+def forced(groups: Groups, conditional: Conditional, code: Array) -> Array:
+    """Teacher forcing: what `conditional` says of every digit given the code's digits in earlier groups, `[D, K]`.
+
+    All groups go in one batched pass. Row d depends on no digit of its own or a later group.
+    """
+    each = jax.vmap(conditional, in_axes=(None, 0, 0))
+    table = each(jnp.asarray(code), jnp.asarray(groups.known), jnp.arange(len(groups.known)))
+    return table[groups.group, groups.slot]
+
+
+def walk(groups: Groups, conditional: Conditional, choose: Callable[[Array, Array], Array]) -> Array:
+    """A code int32 `[D]`, decided group after group.
+
+    Args:
+        groups: the order and grouping of its digits.
+        conditional: what is known of the next group.
+        choose: (what `conditional` says `[S, K]`, group `[]`) -> the values `[S]` of the group's digits.
+    """
+    digits = len(groups.group)
+
+    def decide(carry: tuple[Array, Array], group: Array) -> tuple[tuple[Array, Array], None]:
+        code, known = carry
+        chosen = choose(conditional(code, known, group), group).astype(jnp.int32)
+        slots = jnp.asarray(groups.slots)[group]
+        code = code.at[slots].set(chosen, mode="drop")  # padding lies outside
+        return (code, known.at[slots].set(True, mode="drop")), None
+
+    start = jnp.zeros((digits,), jnp.int32), jnp.zeros((digits,), bool)
+    (code, _), _ = jax.lax.scan(decide, start, jnp.arange(len(groups.known)))
+    return code
+
+
 class Autoregressive(Distribution):
     """Digits by the chain rule (MultiDiscrete, MultiBinary): an `AutoregressiveHead` at given features.
 
@@ -160,36 +197,16 @@ class Autoregressive(Distribution):
         return masked_log_softmax(logits, legal, existing(head.nvec)[slots])
 
     def conditionals(self, code: Array) -> Array:
-        """float32 `[D, K]`: for every digit its log-probabilities given the code's digits in earlier groups.
-
-        Teacher forcing: all groups in one batched pass. Row d depends on no digit of its own or a later group.
-        """
-        groups = self.head.groups
-        each = jax.vmap(self.conditional, in_axes=(None, 0, 0))
-        table = each(jnp.asarray(code), jnp.asarray(groups.known), jnp.arange(len(groups.known)))
-        return table[groups.group, groups.slot]
-
-    def _walk(self, choose: Callable[[Array, Array], Array]) -> Array:
-        """Decide group after group: `choose(log-probabilities [S, K], group) -> int [S]`."""
-        groups, digits = self.head.groups, len(self.head.nvec)
-
-        def decide(carry: tuple[Array, Array], group: Array) -> tuple[tuple[Array, Array], None]:
-            code, known = carry
-            chosen = choose(self.conditional(code, known, group), group).astype(jnp.int32)
-            slots = jnp.asarray(groups.slots)[group]
-            code = code.at[slots].set(chosen, mode="drop")  # padding lies outside
-            return (code, known.at[slots].set(True, mode="drop")), None
-
-        start = jnp.zeros((digits,), jnp.int32), jnp.zeros((digits,), bool)
-        (code, _), _ = jax.lax.scan(decide, start, jnp.arange(len(groups.known)))
-        return code
+        """float32 `[D, K]`: for every digit its log-probabilities given the code's digits in earlier groups."""
+        return forced(self.head.groups, self.conditional, code)
 
     def sample(self, key: Array) -> Array:
-        return self._walk(lambda log_probs, group: jax.random.categorical(fold(key, group), log_probs, axis=-1))
+        draw = lambda log_probs, group: jax.random.categorical(fold(key, group), log_probs, axis=-1)  # noqa: E731
+        return walk(self.head.groups, self.conditional, draw)
 
     def mode(self) -> Array:
         """The greedy code: the most probable value of every digit in turn (not always the most probable code)."""
-        return self._walk(lambda log_probs, group: jnp.argmax(log_probs, axis=-1))
+        return walk(self.head.groups, self.conditional, lambda log_probs, group: jnp.argmax(log_probs, axis=-1))
 
     def log_prob(self, code: Array) -> Array:
         return jnp.sum(pick(self.conditionals(code), code))
