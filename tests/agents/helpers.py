@@ -135,10 +135,11 @@ def probe_score(probe, agent, state, episodes: int = 64) -> float:
     return float(np.where(rewards > 1.0, -1.0, rewards).mean())
 
 
-def expert_rows(probe: str, count: int, key, noise: float = 0.0) -> Batch:
+def expert_rows(probe: str, count: int, key, noise: float = 0.0, codec=None) -> Batch:
     """Decisions `[1, count]` of an expert for a probe of one step: the target of the cue shown.
 
-    With `noise`, that share of the decisions is uniform over the allowed actions instead.
+    With `noise`, that share of the decisions is uniform over the allowed actions instead. They are native actions, or
+    their codes.
     """
     made = task(f"probe/{probe}")
 
@@ -154,4 +155,6 @@ def expert_rows(probe: str, count: int, key, noise: float = 0.0) -> Batch:
         return Batch(step, native, jax.tree.map(lambda leaf: leaf[None], native), after, valid=jnp.ones((), bool))
 
     rows = quick(jax.vmap(one))(jax.random.split(key, count))
+    if codec is not None:
+        rows = rows._replace(code=quick(lambda rows: codec.encode(rows.code, rows.step)[0])(rows))
     return jax.tree.map(lambda leaf: leaf[None], rows)

@@ -11,11 +11,16 @@ import pytest
 from actlab.actions.bins import Bins
 from actlab.actions.coarse_to_fine import CoarseToFine
 from actlab.agents.arsq import ARSQ
+from actlab.agents.cqn import CQN
+from actlab.core import sets
 from actlab.core.contracts import Learner, Policy
 from actlab.core.errors import ActlabError, SpaceError
 from actlab.core.sets import Interval
 from actlab.core.spaces import Box, Discrete, MultiDiscrete
 from actlab.core.steps import first_step
+from actlab.tasks.catalogue import task
+from actlab.tasks.three_modes import recorded
+from actlab.training.graph import GraphDriver
 from tests.agents.helpers import LEARN, batch_of, begin, changed, quick, spec_of
 
 SMALL = ARSQ(width=16, layers=1, alpha=0.3, batch_size=8, recorded_rows=4)
@@ -70,7 +75,7 @@ def influence(agent, state):
     base, seen = np.asarray(table(CODES[0])), np.zeros((4, 4), bool)
     for digit in range(4):
         other = np.asarray(table(CODES[0] + 2 * np.eye(4, dtype=np.int32)[digit]))
-        seen[:, digit] = (np.abs(other - base).max((0, 2)) > 1e-6)
+        seen[:, digit] = np.abs(other - base).max((0, 2)) > 1e-6
     return seen
 
 
@@ -162,8 +167,10 @@ def test_intervals_leave_legal_cells_alone_and_v_counts_only_them(state):
     native = np.asarray(jax.vmap(lambda code: state.codec.decode(code, step, jnp.asarray(0), None))(codes))
     assert (native[:, 0] >= 0.5).all()
     assert (native[:, 1] <= -0.8).all()
-    legal = [code for code in CODES if (np.asarray(native) == np.asarray(state.codec.decode(code, step, 0, None))).all(1).any()]
-    q, v = quick(jax.vmap(lambda code: SMALL.q_values(state, step, code)))(np.stack(legal))
+    inside = quick(jax.vmap(lambda code: sets.contains(state.codec.restrict(step.allowed), code)))(CODES)
+    legal = CODES[np.asarray(inside)]
+    assert len(legal) == 3
+    q, v = quick(jax.vmap(lambda code: SMALL.q_values(state, step, code)))(legal)
     np.testing.assert_allclose(SMALL.alpha * jax.nn.logsumexp(q / SMALL.alpha, axis=0), v[0], atol=1e-4)
 
 
@@ -196,3 +203,34 @@ def test_digits_that_are_no_cells_condition_by_themselves(key):
     assert isinstance(SMALL, Policy)
     halves = started(codec=Bins(bins=5))
     assert halves.values.critics.members.torso.layers[0].weight.shape[-1] == 2 + 2
+
+
+BANDIT = task("actlab/ThreeModes-v0").with_code(CoarseToFine(levels=1, bins=5))
+OFFLINE = {"batch_size": 128, "recorded_rows": 128, "width": 32, "learning_rate": 3e-3}
+CHAIN = ARSQ(**OFFLINE, layers=2, imitation_weight=0.0, alpha=0.02)
+ZOOM = CQN(**OFFLINE, features=16, atoms=1, dominance_weight=0.0, margin_weight=0.0)
+
+
+def solved(agent, seeds) -> int:
+    """Seeds whose greedy action, after learning from the recorded rewards alone, is the best pair."""
+    driver, count = GraphDriver(BANDIT, agent), 0
+    for seed in range(seeds):
+        key = jax.random.key(seed)
+        carry = driver.start(agent, key, {"data": recorded(BANDIT, 2_000, key)}, None, 0)
+        carry, _, _ = driver.run(agent, carry, 1_500, False)
+        code, _, _ = agent.act(carry.learner, (), first_step(jnp.ones((1,))), key, explore=False)
+        count += bool((np.asarray(code) == [4, 4]).all())
+    return count
+
+
+@pytest.mark.slow
+def test_only_digits_that_see_each_other_solve_the_bandit():
+    assert solved(CHAIN, 20) >= 19
+    assert solved(replace(CHAIN, order=(1, 0)), 20) >= 19
+    assert solved(replace(CHAIN, grouping="all"), 20) <= 1
+    assert solved(ZOOM, 20) <= 1
+
+
+def test_the_bandit_on_one_seed():
+    assert solved(CHAIN, 1) == 1
+    assert solved(replace(CHAIN, grouping="all"), 1) == 0

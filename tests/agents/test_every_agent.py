@@ -19,8 +19,10 @@ from tests.agents.helpers import expert_rows
 
 OFF_POLICY = "width=8,layers=1,batch_size=8,warmup=16,environments=1"
 CASES = {
+    "arsq": ("policy-box", "arsq:width=8,layers=1,batch_size=8,recorded_rows=4", "coarse-to-fine:levels=2,bins=2"),
     "bc": ("policy-box", "bc:width=8,layers=1,batch_size=8", "identity"),
     "branching-dqn": ("policy-box", "branching-dqn:width=8,batch_size=8,warmup=16,environments=1", "bins:bins=3"),
+    "cqn": ("policy-box", "cqn:width=8,features=4,batch_size=8,recorded_rows=4", "coarse-to-fine:levels=2,bins=2"),
     "dqn": ("policy-discrete", f"dqn:{OFF_POLICY},decisions=4", "identity"),
     "ppo": ("policy-dict", "ppo:environments=2,decisions=8,minibatch=8,epochs=1,width=8", "identity"),
     "random": ("policy-one-of", "random", "identity"),
@@ -39,7 +41,8 @@ class Arm:
         probe, words, code = CASES[name]
         self.task = task(f"probe/{probe}").with_code(parse_code(code))
         self.agent = parse_agent(words)
-        self.data = {"data": expert_rows(probe, 32, jax.random.key(0))} if name in ("bc", "td3-bc") else {}
+        wants = "data" in self.agent.experience(self.task.spec)
+        self.data = {"data": expert_rows(probe, 32, jax.random.key(0), codec=self.task.spec.codec)} if wants else {}
 
     def train(self, folder, driver):
         folder.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 from actlab.agents.bc import BC
 from actlab.agents.branching_dqn import BranchingDQN
 from actlab.agents.dqn import DQN
-from actlab.agents.rows import decisions, returns_of
+from actlab.agents.rows import decisions, gather, mixed, returns_of
 from actlab.agents.sac import SAC
 from actlab.agents.td3 import TD3
 from actlab.agents.td3_bc import TD3BC
@@ -124,3 +124,18 @@ def test_rewards_go_on_being_scaled_as_where_the_weights_come_from(key):
     assert float(again.returns.moments.count) == 3.0
     assert not again.returns.running.any()
     assert float(returns_of(agent, replace(start, returns=None)).moments.count) == 0.0
+
+
+def test_batches_mix_recorded_and_own_decisions_in_stated_shares():
+    agent = SAC(batch_size=10, recorded_rows=4, prefill="all")
+    sources = mixed(agent, lambda state: ())
+    assert (sources["data"].batch_size, sources["replay"].batch_size, sources["replay"].prefill) == (4, 6, "all")
+    assert set(mixed(SAC(batch_size=10), lambda state: ())) == {"replay"}
+    assert set(mixed(SAC(batch_size=10, recorded_rows=10), lambda state: ())) == {"data"}
+    data = batch_of(jnp.zeros((2, 1)), [1.0, 2.0], valid=[True, False])._replace(extras=jnp.zeros((2, 1)))
+    own = batch_of(jnp.ones((3, 1)), [3.0, 4.0, 5.0])
+    rows, weights, recorded = gather({"data": data, "replay": own})
+    np.testing.assert_array_equal(rows.next.reward, [1.0, 2.0, 3.0, 4.0, 5.0])
+    np.testing.assert_array_equal(rows.code[:, 0], [0.0, 0.0, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(weights, [0.25, 0.0, 0.25, 0.25, 0.25])
+    np.testing.assert_array_equal(recorded, [True, True, False, False, False])

@@ -3,6 +3,7 @@
 from actlab.agents.arsq import ARSQ
 from actlab.agents.bc import BC
 from actlab.agents.branching_dqn import BranchingDQN
+from actlab.agents.cqn import CQN
 from actlab.agents.dqn import DQN
 from actlab.agents.ppo import PPO
 from actlab.agents.sac import SAC
@@ -10,4 +11,4 @@ from actlab.agents.simple import Random, Scripted
 from actlab.agents.td3 import TD3
 from actlab.agents.td3_bc import TD3BC
 
-__all__ = ["ARSQ", "BC", "DQN", "PPO", "SAC", "TD3", "TD3BC", "BranchingDQN", "Random", "Scripted"]
+__all__ = ["ARSQ", "BC", "CQN", "DQN", "PPO", "SAC", "TD3", "TD3BC", "BranchingDQN", "Random", "Scripted"]

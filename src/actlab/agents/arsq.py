@@ -1,16 +1,16 @@
-"""ARSQ, the auto-regressive soft Q-network (Liu et al. 2025, arXiv 2502.00288): a critic over digits that is the policy.
+"""ARSQ, the auto-regressive soft Q-network (Liu et al. 2025, arXiv 2502.00288): a critic over digits, and the policy.
 
 An action is a code of D digits, decided one after the other; for coarse-to-fine codes all coordinates at the coarse
 level come first. With c_i what the digits before digit i leave open (the midpoint of the open cell),
 
     Q(s, a) = V(s) + sum_i A_i(s, c_i)[a_i]
-    A_i = f_i - alpha log sum_k exp(f_i[k] / alpha)                    (section 4.1: sum_k exp(A_i[k] / alpha) = 1)
+    A_i = f_i - alpha log sum_k exp(f_i[k] / alpha)      (hence sum_k exp(A_i[k] / alpha) = 1)
 
 so that V(s) = alpha log sum_a exp(Q(s, a) / alpha) by construction, and the soft policy is the chain of the
 conditionals exp(A_i / alpha). Two critics, each of one value network and one network f for all digits; with slow
 copies V'_e and demonstrated rows D, an update descends
 
-    sum_e mean [ (Q_e(s, a) - y)^2 ] + w mean over D of B_e,   y = r + discount^elapsed min_e V'_e(s')  (section 4.2)
+    sum_e mean [ (Q_e(s, a) - y)^2 ] + w mean over D of B_e,   y = r + discount^elapsed min_e V'_e(s')
 
 where B is one of two terms of `losses.imitation` on the advantages: "margin", or "cql" (a soft margin). Acting takes
 the lower advantage of both critics for every bin, and samples at temperature alpha or takes the best.
@@ -43,7 +43,7 @@ import optax
 from jax import Array
 
 from actlab.agents.digits import categories_of, groups_of, told, told_width
-from actlab.agents.rows import encoder_of, gather, mixed, returns_of, weigh
+from actlab.agents.rows import encoder_of, gather, mixed, returns_of, shifted, weigh
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
 from actlab.core.errors import ActlabError
@@ -179,6 +179,8 @@ class ARSQ:
     """Of the hidden layers (the release, D4RL; silu with layer_norm for pictures)."""
     layer_norm: bool = False
     """Normalise before every activation (the release: for pictures)."""
+    random_shift: int = 0
+    """Pixels by which the images of a batch are moved at random (the release, RLBench: 4)."""
 
     compiled = True
 
@@ -230,8 +232,9 @@ class ARSQ:
         return walk(chain.groups, lower, choose), memory, ()
 
     def learn(self, state: State, batch: Mapping[str, Batch], key: Array) -> tuple[State, Metrics]:
-        """One update from `batch["data"]` and `batch["replay"]`, each `[B, T]`; rows that are not valid do not count."""
+        """One update from `batch["data"]` and `batch["replay"]` `[B, T]`; rows that are not valid do not count."""
         rows, weights, demonstrated = gather(batch, state.returns)
+        rows = shifted(rows, fold(key, "shift"), self.random_shift)
         weigh_terms = self._weights(demonstrated & rows.valid)
         slow = state.targets
 

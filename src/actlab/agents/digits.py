@@ -88,14 +88,14 @@ def groups_of(codec: Codec, digits: int, grouping: str, order: tuple[int, ...] =
 
 
 def by_midpoint(codec: Codec) -> bool:
-    """Do the cells of partly decided codes say all that is known? So it is where one native action of a Box is coded."""
+    """Do the cells of partly decided codes say all that is known? Yes where one native action of a Box is coded."""
     return isinstance(codec.native, Box) and codec.length == 1
 
 
 def told(codec: Codec, nvec: tuple[int, ...], code: Array, known: Array) -> Array:
     """float32 `[M]`: what is known of a partly decided code, for a network.
 
-    The midpoint of the cell that is still open, every coordinate in [-1, 1] (ARSQ, section 4; CQN, section 3.2), M =
+    The midpoint of the cell that is still open, every coordinate in [-1, 1] (both papers), M =
     C; for other codes, which the papers do not have, the known digits as one-hot vectors, M = D K.
     """
     if by_midpoint(codec):

@@ -20,8 +20,9 @@ from actlab.core.contracts import TaskSpec
 from actlab.core.errors import ActlabError
 from actlab.core.keys import fold
 from actlab.core.sources import Dataset, Replay, Rollout, Source, View
-from actlab.core.steps import Batch
+from actlab.core.steps import Batch, TimeStep
 from actlab.data import views
+from actlab.data.augmentation import random_shift
 from actlab.nets.encoder import Encoder
 from actlab.nets.encoder import build as build_encoder
 from actlab.nets.moments import Returns, begin_returns
@@ -154,6 +155,19 @@ def gather(batch: Mapping[str, Batch], returns: Returns | None = None) -> tuple[
     rows: Batch = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *bare)
     flags = jnp.concatenate([jnp.full(one.valid.shape, name == "data") for name, one in zip(names, flat, strict=True)])
     return rows, weigh(rows.valid), flags
+
+
+def shifted(rows: Batch, key: Array, pad: int) -> Batch:
+    """The rows `[B]` with the images of both observations moved at random; `pad` 0 leaves them."""
+    if pad == 0:
+        return rows
+
+    def move(step: TimeStep, name: str) -> TimeStep:
+        keys = jax.vmap(lambda i: fold(key, name, i))(jnp.arange(rows.valid.shape[0], dtype=jnp.int32))
+        one = lambda observation, key: random_shift(observation, key, pad)  # noqa: E731
+        return step._replace(observation=jax.vmap(one)(step.observation, keys))
+
+    return rows._replace(step=move(rows.step, "here"), next=move(rows.next, "there"))
 
 
 def count_observations(state: State, rows: Batch, encoders: Encoders) -> State:

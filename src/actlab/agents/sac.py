@@ -28,6 +28,9 @@ The updates of one call use the temperatures from before it: critics, then the a
 temperatures and slow copies. This gives the weights of Stable-Baselines3, which steps the temperatures first
 but uses their old values too.
 
+With `recorded_rows` a share of every batch comes from a data set (Ball et al. 2023, arXiv 2302.02948: half, and
+`layer_norm` critics, of which it has ten; here two).
+
 Deviations: an illegal outcome has probability 0; outcomes are one joint categorical, not one for each digit
 (so that sets which couple digits are exact); a coordinate of a branch that is not taken still enters the
 critics (as in Delalleau et al.). Entropy of the coordinates counts only where they are relevant.
@@ -37,6 +40,7 @@ Axis letters: B batch (decisions), F features, N joint outcomes, C continuous co
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -47,12 +51,12 @@ import optax
 from jax import Array
 
 from actlab.agents.enumeration import legal_outcomes, limits, require_enumerable
-from actlab.agents.rows import decisions, encoder_of, replay, returns_of
+from actlab.agents.rows import encoder_of, gather, mixed, returns_of
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
 from actlab.core.keys import fold
 from actlab.core.sets import Interval, Mask
-from actlab.core.sources import Replay
+from actlab.core.sources import Source
 from actlab.core.spaces import Box, Discrete, Space
 from actlab.core.steps import Batch, TimeStep
 from actlab.losses.temporal_difference import one_step_target, polyak
@@ -171,6 +175,12 @@ class SAC:
     """Scale observations (but no images) by the running mean and deviation of all that were seen."""
     normalise_rewards: bool = False
     """Divide rewards by the running deviation of their discounted sum (VecNormalize of Stable-Baselines3)."""
+    recorded_rows: int = 0
+    """Rows of a batch that are recorded decisions, "data" (RLPD, Ball et al. 2023: half)."""
+    prefill: str | None = None
+    """Data set that fills the replay first, where there are recorded rows (RLPD: none)."""
+    layer_norm: bool = False
+    """Normalise the critics' hidden layers before their activation (RLPD: yes)."""
     width: int = 256
     """Units of a hidden layer (Haarnoja et al., table 1)."""
     layers: int = 2
@@ -180,9 +190,9 @@ class SAC:
 
     compiled = True
 
-    def experience(self, spec: TaskSpec) -> Mapping[str, Replay]:
-        """Replay of single decisions."""
-        return replay(self, lambda state: (state.values.encoder, state.targets.encoder))
+    def experience(self, spec: TaskSpec) -> Mapping[str, Source]:
+        """Replay of single decisions, and recorded ones under the name "data" where they are asked for."""
+        return mixed(self, lambda state: (state.values.encoder, state.targets.encoder))
 
     def init(self, spec: TaskSpec, key: Array, start: State | None = None) -> State:
         """Fresh weights (uniform within 1/sqrt(fan-in), as PyTorch's), or those of `start`; fresh optimisers.
@@ -230,8 +240,8 @@ class SAC:
         return state.code.join(outcome, coordinates), memory, ()
 
     def learn(self, state: State, batch: Mapping[str, Batch], key: Array) -> tuple[State, Metrics]:
-        """One update from `batch["replay"]` `[B, T]`; rows that are not valid do not count."""
-        rows, weights = decisions(batch["replay"], state.returns)
+        """One update from `batch["replay"]` (and `["data"]`) `[B, T]`; rows that are not valid do not count."""
+        rows, weights, _ = gather(batch, state.returns)
         relevant = jnp.asarray(state.code.relevant, jnp.float32)
         alphas = jnp.exp(state.log_temperatures)
         keys, next_keys = (_keys(fold(key, name), weights.shape[0]) for name in ("here", "there"))
@@ -296,23 +306,21 @@ class SAC:
         with jax.ensure_compile_time_eval():  # the bounds are static, also where `init` is compiled
             low, high = (np.asarray(bound) for bound in limits(space, None))
 
-        def mlp(key: Array, *sizes: int, activate_final: bool = False) -> MLP:
-            return MLP(
-                sizes, key=key, activation=self.activation, initialisation="uniform", activate_final=activate_final
-            )
+        mlp = partial(MLP, activation=self.activation, initialisation="uniform")
 
         def head(name: str, part: Space) -> Head:
             return build(part, self.width, key=fold(key, name), std="state", final_gain=None)
 
         actor = Actor(
-            torso=mlp(fold(key, "torso"), features, *hidden, activate_final=True),
+            torso=mlp((features, *hidden), key=fold(key, "torso"), activate_final=True),
             outcomes=head("outcomes", Discrete(space.outcomes)) if space.outcomes > 1 else None,
             coordinates=head("coordinates", Box(low, high, (space.dims,))) if space.dims else None,
         )
         bounds = tuple(map(float, low)), tuple(map(float, high))
 
         def critic(key: Array) -> Critic:
-            return Critic(mlp(key, features + space.dims, *hidden, space.outcomes), bounds)
+            sizes = (features + space.dims, *hidden, space.outcomes)
+            return Critic(mlp(sizes, key=key, layer_norm=self.layer_norm), bounds)
 
         return actor, Values(encoder, ensemble(critic, 2, fold(key, "critics")))
 

@@ -67,6 +67,10 @@ AGENTS = Registry(
         "dqn": ("actlab.agents.dqn:DQN", "deep Q-learning (double, dueling, n-step); finite spaces"),
         "td3": ("actlab.agents.td3:TD3", "twin delayed deterministic policy gradient; continuous and hybrid spaces"),
         "arsq": ("actlab.agents.arsq:ARSQ", "soft Q-learning digit after digit, from data and online; codes of digits"),
+        "cqn": (
+            "actlab.agents.cqn:CQN",
+            "Q-learning level after level, from data and online; codes of digits",
+        ),
         "branching-dqn": ("actlab.agents.branching_dqn:BranchingDQN", "Q-learning with a branch a digit; many digits"),
         "bc": ("actlab.agents.bc:BC", "behaviour cloning of recorded decisions; every space"),
         "td3-bc": ("actlab.agents.td3_bc:TD3BC", "TD3 from recorded decisions, held near them; continuous spaces"),

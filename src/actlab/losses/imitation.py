@@ -22,7 +22,7 @@ def _of(values: Array, taken: Array) -> Array:
 
 
 def margin(values: Array, taken: Array, legal: Array, least: float | Array) -> Array:
-    """Every other category should be worth less, until the difference is `least` (ARSQ, section 4.3).
+    """Every other category should be worth less, until the difference is `least` (ARSQ, arXiv 2502.00288).
 
     sum over d of the mean over k != taken of max(v_d(k) - v_d(taken), least)
 
@@ -56,7 +56,7 @@ def soft_margin(
 
 
 def expectation_margin(values: Array, taken: Array, legal: Array, least: float | Array) -> Array:
-    """Every other category should be worth less by `least` (Hester et al. 2018, for every one; CQN, section 3.3).
+    """Every other category should be worth less by `least` (as Hester et al. 2018 for the best other; CQN).
 
     mean over d and k of max(least - (v_d(taken) - v_d(k)), 0) for k != taken, 0 for the others
 
@@ -70,7 +70,7 @@ def expectation_margin(values: Array, taken: Array, legal: Array, least: float |
 
 
 def dominance(probabilities: Array, taken: Array, legal: Array) -> Array:
-    """The demonstrated category's distribution should dominate all others to the first order (CQN, section 3.3).
+    """The demonstrated category's distribution should dominate all others to the first order (CQN, arXiv 2407.07787).
 
     mean over d and k of the sum over atoms n of max(F_d,taken(n) - F_d,k(n), 0), with F the cumulated distribution
 
