@@ -48,9 +48,7 @@ TASKS.add("actlab/Platform-v0", "actlab.tasks.platform:platform", "run, hop or l
 TASKS.add("actlab/Goal-v0", "actlab.tasks.goal:goal", "score past a keeper: kick to a place, or one of two shots")
 TASKS.add("actlab/HardMove-v0", "actlab.tasks.hard_move:hard_move", "ten switches and ten real powers move one body")
 TASKS.add("actlab/Maze-v0", "actlab.tasks.maze:maze", "around two walls; 4,096 actions: twelve switches as one number")
-TASKS.add(
-    "actlab/ThreeModes-v0", "actlab.tasks.three_modes:three_modes", "one choice whose best pair has poor parts"
-)
+TASKS.add("actlab/ThreeModes-v0", "actlab.tasks.three_modes:three_modes", "one choice whose best pair has poor parts")
 for _name, _probe in PROBES.items():
     TASKS.add(_name, _probe.factory, f"probe: {_probe.isolates}")
 
