@@ -32,8 +32,9 @@ def started(agent, codec=CODEC):
 
     def make(key):
         network = agent.init(spec, key).network
-        shape = network.advantages.head.weight.shape
-        return eqx.tree_at(lambda n: n.advantages.head.weight, network, jax.random.normal(key, shape))
+        heads = lambda n: (n.advantages.head.weight, n.state_values.head.weight)  # noqa: E731
+        drawn = [jax.random.normal(jax.random.fold_in(key, i), head.shape) for i, head in enumerate(heads(network))]
+        return eqx.tree_at(heads, network, tuple(drawn))
 
     state = quick(lambda key: agent.init(spec, key))(jax.random.key(0))
     return replace(state, network=quick(make)(jax.random.key(1)), target=quick(make)(jax.random.key(2)))
@@ -125,16 +126,19 @@ def test_demonstrated_bins_come_to_be_worth_most():
 
 
 def test_exploration_is_noise_on_the_action(scalar):
-    act = lambda agent: quick(  # noqa: E731
-        jax.vmap(lambda key: agent.act(scalar, (), STEP, key, explore=True)[0])
-    )(jax.random.split(jax.random.key(0), 2000))
-    shown = SCALAR.act(scalar, (), STEP, jax.random.key(0), explore=False)[0]
-    np.testing.assert_array_equal(act(replace(SCALAR, exploration_noise=0.0)), np.tile(shown, (2000, 1)))
-    centre = scalar.codec.decode(shown, None, jnp.asarray(0), None)
-    played = jax.vmap(lambda code: scalar.codec.decode(code, None, jnp.asarray(0), None))(act(SCALAR))
-    inner = np.abs(np.asarray(centre)) < 0.7  # where noise is not clipped
-    assert inner.any()
-    np.testing.assert_allclose(np.std(played - centre, axis=0)[inner], 0.1, atol=0.03)  # bins are 0.22 wide
+    still = replace(SCALAR, exploration_noise=0.0)
+    act = quick(lambda state, key: still.act(state, (), STEP, key, explore=True)[0])
+    np.testing.assert_array_equal(
+        act(scalar, jax.random.key(0)), SCALAR.act(scalar, (), STEP, jax.random.key(0), explore=False)[0]
+    )
+    middle = jnp.ones((4,), jnp.int32)  # the action (0, 0)
+    noisy = quick(jax.vmap(lambda key: SCALAR._disturbed(scalar.codec, middle, STEP, key)))
+    codes = noisy(jax.random.split(jax.random.key(0), 2000))
+    played = jax.vmap(lambda code: scalar.codec.decode(code, None, jnp.asarray(0), None))(codes)
+    cells = np.round(np.asarray(played) * 4.5)  # bins are 2/9 wide
+    assert {-1.0, 0.0, 1.0} <= set(np.unique(cells))
+    share = 2 * 0.1333  # P(|noise| > 1/9) for a deviation of 0.1
+    np.testing.assert_allclose((cells != 0).mean(axis=0), share, atol=0.03)
 
 
 def test_an_interval_is_respected_greedily_and_with_noise(scalar):

@@ -23,4 +23,4 @@ def test_mass_between_atoms_is_shared_by_distance_and_keeps_its_mean():
 
 def test_what_leaves_the_range_lands_on_the_edge():
     weight = projection(ATOMS, jnp.array([-7.0, 0.0, 0.0, 0.0, 7.0]))
-    np.testing.assert_allclose(weight[[0, 4]], np.eye(5)[[0, 4]], atol=1e-6)
+    np.testing.assert_allclose(weight[np.array([0, 4])], np.eye(5)[[0, 4]], atol=1e-6)
