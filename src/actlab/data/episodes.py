@@ -305,12 +305,6 @@ def episodes_of(batch: Batch) -> list[Trajectory]:
     return found
 
 
-def whole(recordings: Recordings) -> Recordings:
-    """Without the episodes that have no end on record."""
-    kept = tuple(episode for episode in recordings.episodes if episode.terminated or episode.truncated)
-    return replace(recordings, episodes=kept)
-
-
 def first(recordings: Recordings, steps: int) -> Recordings:
     """The first whole episodes that hold at least `steps` decisions together (all, where there are fewer)."""
     lengths = np.cumsum([len(episode) for episode in recordings.episodes])
