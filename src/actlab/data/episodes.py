@@ -300,7 +300,8 @@ def episodes_of(batch: Batch) -> list[Trajectory]:
             told = {name: after.info[name][piece] for name in after.info} if after.info else {}
             end = piece[-1]
             actions = jax.tree.map(lambda leaf, p=piece: leaf[p, 0], native)
-            ended = bool(after.terminated[end]), bool(after.truncated[end])
+            terminated = bool(after.terminated[end])
+            ended = terminated, bool(after.truncated[end]) and not terminated  # one of the two: other readers insist
             found.append(Trajectory(seen, actions, after.reward[piece], *ended, told))
     return found
 

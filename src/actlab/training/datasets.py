@@ -11,7 +11,7 @@ Levels, after D4RL (Fu et al. 2020, arXiv 2004.07219, section 5): *random* is a 
 policy of one training of SAC, sampled; *medium* the policy, sampled, that the same training had at the evaluation
 whose return is nearest a third of the expert's; *medium-replay* its replay buffer up to there; *medium-expert* the
 first half of both. Deviations: the marks are evaluations of the training instead of a stop by hand; episodes are whole
-(but for the last of a replay buffer); sizes are those of `SCALES`.
+(but for the last of a replay buffer, which is truncated); sizes are those of `SCALES`.
 
 QUALITY is `expert`, or `noiseN`, `randomN` and `noiseN-randomN`: Gaussian noise of N per cent of half an action's
 range, N per cent of uniform actions. The data of an expert are its successes; of a disturbed one, all that it played.
@@ -33,7 +33,7 @@ from actlab.agents.sac import SAC
 from actlab.agents.simple import Random
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
-from actlab.data.episodes import Recordings, episodes_of, first, statistics
+from actlab.data.episodes import Recordings, episodes_of, statistics
 from actlab.data.formats import minari
 from actlab.tasks.catalogue import task as find_task
 from actlab.tasks.suites.experts import play_expert
@@ -169,8 +169,8 @@ def make_data(
     made = (_body if asked.kind == "body" else _script)(asked, task, size, seed, workshop, quiet)
     environment = asked.task if asked.kind == "body" else None
     told = {
-        **settings,
         **made.provenance,
+        **settings,
         "id": name,
         "environment": asked.task,
         "description": f"{name}, made by actlab on one machine; not a set of D4RL, and its scores are not D4RL's.",
@@ -212,8 +212,7 @@ def _body(asked: Recipe, task: Task, size: Scale, seed: int, workshop: Path, qui
         if asked.level != "medium-expert":
             made = play(asked.level, size.steps)
         else:
-            halves = [play(level, size.steps) for level in ("medium", "expert")]
-            halves = [first(half, size.steps // 2) for half in halves]
+            halves = [play(level, -(-size.steps // 2)) for level in ("medium", "expert")]
             told = {
                 "policy": "half each of medium and expert",
                 "halves": [{**half.provenance, "episodes": len(half)} for half in halves],
@@ -235,7 +234,9 @@ def _level(
         (rows,) = read_replay(run.folder, agent, task, run.config["steps"]).values()
         most = mark // len(rows.valid)  # of each lane
         rows = jax.tree.map(lambda leaf: leaf[:, :most], rows._replace(extras=(), context=()))
-        made = Recordings(tuple(episodes_of(rows)))
+        episodes = episodes_of(rows)
+        cut = not (episodes[-1].terminated or episodes[-1].truncated)
+        made = Recordings((*episodes[:-1], replace(episodes[-1], truncated=True)) if cut else tuple(episodes))
         report(steps)
         told = {"policy": f"SAC while it learned, up to step {mark}", "mark": mark, "mark_return": score}
         return replace(made, provenance=told)

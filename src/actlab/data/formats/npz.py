@@ -82,7 +82,7 @@ def read(path: str | Path, keys: Sequence[str] | None = None, done: str = "termi
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ActlabError(f"{path} does not exist.") from None
