@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from actlab.actions import constraints
     from actlab.core import sets, spaces
     from actlab.core.errors import ActlabError
+    from actlab.data.formats import read as read_data
     from actlab.tasks import make_task, register_task, task
     from actlab.training.api import compare, evaluate, load, resume, train
+    from actlab.training.datasets import make_data
     from actlab.training.sweep import sweep
     from actlab.training.video import video
 
@@ -31,7 +33,9 @@ _PLACES = {
     "constraints": "actlab.actions.constraints",
     "evaluate": "actlab.training.api:evaluate",
     "load": "actlab.training.api:load",
+    "make_data": "actlab.training.datasets:make_data",
     "make_task": "actlab.tasks:make_task",
+    "read_data": "actlab.data.formats:read",
     "register_task": "actlab.tasks:register_task",
     "resume": "actlab.training.api:resume",
     "sets": "actlab.core.sets",
@@ -50,7 +54,9 @@ __all__ = [
     "constraints",
     "evaluate",
     "load",
+    "make_data",
     "make_task",
+    "read_data",
     "register_task",
     "resume",
     "sets",

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from actlab.cli.catalogue import Item, look_up, table
+from actlab.cli.data import NOTE as DATA_NOTE
+from actlab.cli.data import add_flags as add_data_flags
 from actlab.core.errors import ActlabError, UnknownName
 from actlab.core.options import parse_call, parse_chain
 
@@ -234,6 +236,10 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     runs = command("runs", "runs", "list runs and studies, or remove some")
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
     runs.add_argument("folders", nargs="*", metavar="FOLDER", help="what to remove; or where to list from (runs)")
+
+    add_data_flags(
+        command("data", "data.data", "make, list, show or examine data sets of recorded episodes", DATA_NOTE)
+    )
 
     doctor = command("doctor", "doctor", "say what is installed, which extras work, and how fast this machine is")
     _device(doctor)

@@ -1,1 +1,1 @@
-"""Experience: the buffer and the views that cut batches out of it."""
+"""Experience: the buffer, the views that cut batches out of it, and recorded episodes with their file formats."""

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,7 @@ from actlab.training.checkpoint import load_tree, read_json, save_tree, write_js
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.loop import CHECKPOINT, Settings, make_driver
 from actlab.training.loop import train as train_loop
-from actlab.training.plain import from_plain, to_plain
+from actlab.training.plain import to_plain
 from actlab.training.progress import Progress
 from actlab.training.recorded import check_rows, fingerprints
 from actlab.training.runs import (
@@ -40,9 +39,7 @@ from actlab.training.runs import (
     versions,
     write_config,
 )
-
-LEARNER = "learner.safetensors"
-
+from actlab.training.weights import LEARNER, learner_of, shapes, start_of
 
 # --- training ----------------------------------------------------------------------------------------
 
@@ -92,7 +89,8 @@ def _train_into(
 
 def _settings(config: Mapping[str, Any]) -> Settings:
     names = ("steps", "evaluations", "episodes")
-    return Settings(**{name: config[name] for name in names}, sinks=tuple(config.get("sinks", ())))
+    kept = config.get("keep", False)
+    return Settings(**{name: config[name] for name in names}, sinks=tuple(config.get("sinks", ())), keep=kept)
 
 
 def train_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool) -> dict[str, Any]:
@@ -117,6 +115,7 @@ def train(
     sinks: Sequence[str] = (),
     start: Run | str | Path | None = None,
     data: Mapping[str, Batch] | None = None,
+    keep: bool = False,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Train an agent; goes on where an earlier call was interrupted, and does nothing where it is finished.
@@ -136,6 +135,7 @@ def train(
         data: recorded decisions `[E, N]` (`core.steps.Batch`, in the task's code) for every data set that the agent
             asks for, by its name: `{"data": rows}` for `bc` and `td3-bc`. E lanes of N decisions, each in the
             order of time. Their fingerprint is written down; they are not kept in the folder as a data set.
+        keep: keep the weights of every evaluation, for `learner_of(run, steps)`.
         quiet: no progress bar.
 
     Returns:
@@ -147,7 +147,7 @@ def train(
     """
     enable_compilation_cache()
     task = find_task(task) if isinstance(task, str) else task
-    weights = None if start is None else _start_of(start, agent, task)
+    weights = None if start is None else start_of(start, agent, task)
     if steps < 1:
         raise ActlabError(f"The budget must be at least one step; received {steps}.")
     check_rows(data or {}, task)
@@ -163,10 +163,13 @@ def train(
             "episodes": episodes,
             "sinks": list(sinks),
             **({"data": fingerprints(data)} if data else {}),
+            **({"keep": True} if keep else {}),
         }
         if start is not None:
             config["from"] = str(start.folder if isinstance(start, Run) else start)
-        cell = Cell("actlab.training.api:train_cell", {k: v for k, v in config.items() if k != "sinks"}, number)
+        cell = Cell(
+            "actlab.training.api:train_cell", {k: v for k, v in config.items() if k not in ("sinks", "keep")}, number
+        )
         name = f"{slug(task.spec.name, described['agent'], described['code'], f's{number}')}-{cell.address[:8]}"
         folder = RUNS / name if out is None else Path(out) if seeds is None else Path(out) / f"seed-{number}"
         with locked(folder):
@@ -205,35 +208,11 @@ def resume(
             )
         with locked(run.folder):
             driver, begun = make_driver(run.task, run.agent), (run.folder / CHECKPOINT).exists()
-            weights = None if begun or "from" not in run.config else _start_of(run.config["from"], run.agent, run.task)
+            weights = None if begun or "from" not in run.config else start_of(run.config["from"], run.agent, run.task)
             settings = _settings(run.config)
             result = _train_into(run.folder, run.agent, run.task, settings, run.seed, driver, quiet, weights, data)
             write_json(run.folder / "result.json", result)
     return run
-
-
-def _start_of(start: Run | str | Path, agent: Any, task: Task) -> Any:
-    """The trained state of a run, for another run to begin with.
-
-    Raises:
-        ActlabError: it is another kind of agent's, it is not finished, or its weights have other shapes.
-    """
-    source = start if isinstance(start, Run) else read_run(start)
-    name, own = AGENTS.name_of(type(source.agent)), AGENTS.name_of(type(agent))
-    if name != own:
-        raise ActlabError(f"{source.folder} was trained by {name}; {own} cannot begin with its weights.")
-    state = learner_of(source)
-    if not agent.compiled:
-        return state
-    begun, fresh = None, [leaf.shape for leaf in jax.tree.leaves(_shapes(agent, task))]
-    with suppress(TypeError, ValueError):  # what JAX raises where shapes do not fit together
-        begun = jax.eval_shape(lambda a, s, k: a.init(task.spec, k, s), agent, state, jax.random.key(0))
-    if begun is None or [leaf.shape for leaf in jax.tree.leaves(begun)] != fresh:
-        raise ActlabError(
-            f"The weights of {source.folder} (task {source.config['task']}, code {source.config['code']}) do not fit: "
-            f"{own} with these options on {task.spec.name}, code {code_text(task.spec.codec)}, has other shapes."
-        )
-    return state
 
 
 # --- evaluation --------------------------------------------------------------------------------------
@@ -248,24 +227,7 @@ def load(folder: str | Path, task: Task | None = None) -> Run:
 def _template(task: str, code: str, agent: str, static: str) -> Any:
     """Shapes of the trained state, traced once for all that share a driver."""
     bound = find_task(task).with_code(parse_code(code))
-    return _shapes(make_agent(agent, json.loads(static)), bound)
-
-
-def _shapes(agent: Any, task: Task) -> Any:
-    return jax.eval_shape(lambda a, key: a.init(task.spec, key), agent, jax.random.key(0))
-
-
-def learner_of(run: Run) -> Any:
-    """The trained state of a finished run.
-
-    Raises:
-        ActlabError: the run is not finished, or its file is damaged.
-    """
-    if not run.finished:
-        raise ActlabError(f"{run.folder} is not finished; go on with: actlab resume {run.folder}")
-    if not run.agent.compiled:
-        return from_plain(json.loads((run.folder / "learner.json").read_text()))
-    return load_tree(run.folder / LEARNER, _shapes(run.agent, run.task))[0]
+    return shapes(make_agent(agent, json.loads(static)), bound)
 
 
 def evaluate(

@@ -5,7 +5,8 @@ Nothing is ever unpickled. Counters and offsets travel as JSON in the file's hea
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,22 @@ def save_tree(path: Path, tree: Any, header: dict[str, Any], loose: Mapping[str,
     write_atomically(path, save(arrays, metadata=metadata))
 
 
-def load_tree(path: Path, like: Any) -> tuple[Any, dict[str, Any], dict[str, np.ndarray]]:
-    """The tree saved at `path`, in the structure of `like` (arrays or shapes); its header; its loose arrays.
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON that a saved tree travels with.
 
     Raises:
-        ActlabError: the file is missing, truncated, foreign or newer, or its leaves are not those of `like`.
+        ActlabError: the file is missing, truncated, foreign or newer.
+    """
+    with _opened(path) as (_, header):
+        return header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The open file and its header.
+
+    Raises:
+        ActlabError: the file is missing, truncated, foreign or newer.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -84,11 +96,21 @@ def load_tree(path: Path, like: Any) -> tuple[Any, dict[str, Any], dict[str, np.
                 raise ActlabError(
                     f"{path} was written by a newer actlab (format {header['format']}, this is {FORMAT})."
                 )
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            yield file, header
     except FileNotFoundError:
         raise ActlabError(f"{path} does not exist.") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise ActlabError(f"{path} is damaged or no checkpoint: {error}.") from None
+
+
+def load_tree(path: Path, like: Any) -> tuple[Any, dict[str, Any], dict[str, np.ndarray]]:
+    """The tree saved at `path`, in the structure of `like` (arrays or shapes); its header; its loose arrays.
+
+    Raises:
+        ActlabError: the file is missing, truncated, foreign or newer, or its leaves are not those of `like`.
+    """
+    with _opened(path) as (file, header):
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     loose = {name[len(_LOOSE) :]: found.pop(name) for name in list(found) if name.startswith(_LOOSE)}
     expected = _named(like)
     if expected.keys() != found.keys():

@@ -22,13 +22,15 @@ from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
 from actlab.core.keys import fold
 from actlab.core.sources import Replay
-from actlab.training.checkpoint import load_tree, save_tree
+from actlab.core.steps import Batch
+from actlab.training.checkpoint import load_tree, read_header, save_tree
 from actlab.training.compilation import CompileClock
 from actlab.training.graph import Carry, GraphDriver, raise_for
 from actlab.training.host import HostDriver
 from actlab.training.metrics import Metrics
 from actlab.training.progress import Progress
 from actlab.training.segments import Segments
+from actlab.training.weights import weights_path
 
 Tree = Any
 CHECKPOINT = "checkpoint.safetensors"
@@ -50,6 +52,8 @@ class Settings:
     """Seconds between checkpoints; one more is written at the end."""
     sinks: tuple[str, ...] = ()
     """Optional metric sinks: "tensorboard", "wandb"."""
+    keep: bool = False
+    """Write the learner's state at every evaluation into the run's folder, for compiled agents."""
 
 
 @dataclass
@@ -117,6 +121,41 @@ def _without_buffers(carry: Carry) -> Carry:
     return replace(carry, buffers={})
 
 
+def _replays(driver: Any) -> dict[str, Replay]:
+    return {name: source for name, source in driver.sources.items() if isinstance(source, Replay)}
+
+
+def _start(driver: Any, agent: Any, steps: int, key: Any, data: Mapping[str, Any] | None, start: Tree) -> Carry:
+    """The carry before the first tick of a run of that many steps."""
+    per_tick = max(driver.native_steps_of_tick(), 1)
+    warmup = max([source.warmup for source in _replays(driver).values()], default=0)
+    return driver.start(agent, fold(key, "train"), data or {}, start, steps + 2 * per_tick + warmup)
+
+
+def read_replay(
+    folder: Path, agent: Any, task: Task, steps: int, *, driver: Any = None, data: Mapping[str, Any] | None = None
+) -> dict[str, Batch]:
+    """The replay buffers of a run's last checkpoint: rows `[E, N]` by name, in the order of time, the oldest first.
+
+    Args:
+        steps: the budget that the run was trained with.
+        data: what the run was given.
+
+    Raises:
+        ActlabError: there is no checkpoint, or it is not one of this agent on this task.
+    """
+    driver = driver or make_driver(task, agent)
+    carry = _start(driver, agent, steps, jax.random.key(0), data, None)
+    header = read_header(folder / CHECKPOINT)
+    buffers = Segments(folder, list(_replays(driver))).load(carry.buffers, header["replay"])
+    found = {}
+    for name in _replays(driver):
+        buffer = buffers[name]
+        places = (int(buffer.cursor - buffer.size) + np.arange(int(buffer.size))) % buffer.capacity
+        found[name] = jax.tree.map(lambda leaf, p=places: np.asarray(leaf)[:, p], buffer.rows)
+    return found
+
+
 def train(
     agent: Any,
     task: Task,
@@ -145,10 +184,11 @@ def train(
     key = jax.random.key(seed)
     began, clock = time.perf_counter(), CompileClock()
     per_tick = max(driver.native_steps_of_tick(), 1)
-    warmup = max([s.warmup for s in driver.sources.values() if isinstance(s, Replay)], default=0)
-    carry = driver.start(agent, fold(key, "train"), data or {}, start, settings.steps + 2 * per_tick + warmup)
+    replays = _replays(driver)
+    warmup = max([source.warmup for source in replays.values()], default=0)
+    carry = _start(driver, agent, settings.steps, key, data, start)
     counters, path = _Counters(), folder / CHECKPOINT
-    segments = Segments(folder, [name for name, source in driver.sources.items() if isinstance(source, Replay)])
+    segments = Segments(folder, list(replays))
     offset = 0
     if path.exists():
         arrays, header, running = load_tree(path, _without_buffers(driver.snapshot(carry)[0]))
@@ -169,6 +209,8 @@ def train(
         # the greedy policy alone: the sampling one costs another compilation and is scored at the end
         scores = driver.evaluate(agent, carry.learner, evaluation_key, settings.episodes, False)
         metrics.write(counters.steps, {f"evaluation/{name}": float(np.mean(x)) for name, x in scores.items()})
+        if settings.keep and agent.compiled:
+            save_tree(weights_path(folder, counters.steps), carry.learner, {})
 
     def mark(count: int, pieces: int) -> int:
         return -(-settings.steps * count // pieces)

@@ -36,7 +36,9 @@ def test_a_puzzle_without_solution_is_said():
 
 
 def test_only_cubes_and_puzzles_have_experts():
-    with pytest.raises(ActlabError, match=r"ogbench/scene-v0 has no scripted expert; the cube-\* and puzzle-\*"):
+    with pytest.raises(
+        ActlabError, match=r"ogbench/scene-v0 has no scripted expert; the cube-\*, puzzle-\* and pointmaze"
+    ):
         expert("scene-v0")
 
 

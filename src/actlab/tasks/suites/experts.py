@@ -3,6 +3,7 @@
 Axis letter: N decisions.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
@@ -12,7 +13,8 @@ from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
 from actlab.core.keys import fold, seed_of
 from actlab.core.spaces import Box, Space
-from actlab.core.steps import Batch, TimeStep
+from actlab.core.steps import Batch
+from actlab.data.episodes import Recordings, Trajectory, rows
 from actlab.tasks.gymnasium import HostEnvironment
 from actlab.tasks.suites import module_of, suite_of
 from actlab.tasks.suites.scores import SUCCESS
@@ -34,7 +36,14 @@ class Expert(Protocol):
 
 
 def record_expert(
-    task: Task, episodes: int, *, seed: int = 0, noise: float = 0.0, failures: bool = False, whole: bool = False
+    task: Task,
+    episodes: int,
+    *,
+    seed: int = 0,
+    noise: float = 0.0,
+    random: float = 0.0,
+    failures: bool = False,
+    whole: bool = False,
 ) -> Batch:
     """Play the scripted expert of a task of `metaworld/` or `ogbench/`: `al.train(..., data={"data": rows})`.
 
@@ -44,6 +53,7 @@ def record_expert(
         seed: of the first episode's start; all else follows from it.
         noise: standard deviation of Gaussian noise on real actions, as a share of half their range; what is
             executed is recorded.
+        random: the probability of each action to be a uniform one instead of the expert's.
         failures: keep episodes without success too.
         whole: play on after the success, to the end of the episode; otherwise the episode is cut there, which
             counts as truncated.
@@ -55,23 +65,49 @@ def record_expert(
         ActlabError: the task has no scripted expert, its code lasts several native steps, or less than one episode
             in five succeeds.
     """
-    environment, codec = task.environment, task.spec.codec
+    options = {"seed": seed, "noise": noise, "random": random, "failures": failures, "whole": whole}
+    if task.spec.codec.length > 1:  # said before anything is played
+        raise ActlabError(
+            f"Experts are recorded over codes of one native step; the code of {task.spec.name} lasts "
+            f"{task.spec.codec.length}."
+        )
+    return rows(play_expert(task, episodes, **options), task)
+
+
+def play_expert(
+    task: Task,
+    episodes: int,
+    *,
+    seed: int = 0,
+    noise: float = 0.0,
+    random: float = 0.0,
+    failures: bool = False,
+    whole: bool = False,
+    report: Callable[[int], None] = lambda kept: None,
+) -> Recordings:
+    """As `record_expert`, but the episodes themselves, before any code.
+
+    Args:
+        report: told how many episodes are kept, after each that was played.
+    """
+    environment = task.environment
     found = suite_of(environment.name) if isinstance(environment, HostEnvironment) else None
     if found is None or found[0].name not in ("metaworld", "ogbench"):
         raise ActlabError(f"{task.spec.name} has no scripted expert; the tasks of metaworld/ and ogbench/ have.")
-    if codec.length > 1:
-        raise ActlabError(
-            f"Experts are recorded over codes of one native step; the code of {task.spec.name} lasts {codec.length}."
-        )
     if episodes < 1:
         raise ActlabError(f"Expected at least one episode to record; received {episodes}.")
+    if noise < 0 or not 0 <= random <= 1:
+        raise ActlabError(
+            f"Expected noise of 0 or more and a probability of random actions; received {noise} and {random}."
+        )
     expert: Expert = module_of(found[0]).expert(found[1])
     player, key = environment.fresh(), jax.random.key(seed)
-    kept: list[Batch] = []
+    kept: list[Trajectory] = []
     for attempt in range(ATTEMPTS * episodes):
-        rows, success = _play(player, expert, seed_of(fold(key, "episode", attempt)), noise, whole)
+        played, success = _play(player, expert, seed_of(fold(key, "episode", attempt)), noise, random, whole)
         if success or failures:
-            kept.append(_coded(rows, codec))
+            kept.append(played)
+        report(len(kept))
         if len(kept) == episodes:
             break
     player.close()
@@ -80,27 +116,36 @@ def record_expert(
             f"The scripted expert of {task.spec.name} succeeded in {len(kept)} of {ATTEMPTS * episodes} episodes; "
             f"{episodes} were asked for."
         )
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[None], *kept)
+    policy = f"scripted expert of {found[0].name}/{found[1]}"
+    told = {"policy": policy, "task": task.spec.name, "seed": seed, "noise": noise, "random_actions": random}
+    return Recordings(tuple(kept), told)
 
 
 def _play(
-    environment: HostEnvironment, expert: Expert, seed: int, noise: float, whole: bool
-) -> tuple[list[tuple[TimeStep, Any, TimeStep]], bool]:
-    """One episode, (step, native action, next step) in order, and whether it told of success."""
+    environment: HostEnvironment, expert: Expert, seed: int, noise: float, random: float, whole: bool
+) -> tuple[Trajectory, bool]:
+    """One episode, and whether it told of success."""
     generator = np.random.default_rng(seed)
     state, step = environment.reset(seed)
     expert.begin(environment, seed)
-    rows, success = [], False
+    seen, actions, arrived, success = [step.observation], [], [], False
     while not step.ended:
         native = _disturbed(environment.action, expert.act(step.observation), noise, generator)
-        state, after = environment.step(None, state, native)
-        success = success or bool(after.info[SUCCESS] > 0)
-        cut = success and not whole and not after.ended
-        rows.append((step, native, after._replace(truncated=np.bool_(True)) if cut else after))
-        if cut:
+        if random and generator.random() < random:
+            native = environment.action.sample(jax.random.key(int(generator.integers(2**31))))
+            native = jax.tree.map(np.asarray, native)
+        state, step = environment.step(None, state, native)
+        seen.append(step.observation)
+        actions.append(native)
+        arrived.append(step)
+        success = success or bool(step.info[SUCCESS] > 0)
+        if success and not whole:
             break
-        step = after
-    return rows, success
+    observations, natives = (jax.tree.map(lambda *leaves: np.stack(leaves), *parts) for parts in (seen, actions))
+    rewards = np.asarray([after.reward for after in arrived], np.float32)
+    told = {SUCCESS: np.asarray([after.info[SUCCESS] for after in arrived], np.float32)}
+    terminated = bool(step.terminated)
+    return Trajectory(observations, natives, rewards, terminated, not terminated, told), success
 
 
 def _disturbed(space: Space, native: Any, noise: float, generator: np.random.Generator) -> Any:
@@ -110,11 +155,3 @@ def _disturbed(space: Space, native: Any, noise: float, generator: np.random.Gen
     return np.clip(native + noise * half * generator.normal(size=space.shape), space.lows, space.highs).astype(
         space.dtype
     )
-
-
-def _coded(rows: list[tuple[TimeStep, Any, TimeStep]], codec: Any) -> Batch:
-    """The rows of one episode `[N]`, with the code of each action."""
-    step, native, after = (jax.tree.map(lambda *leaves: np.stack(leaves), *part) for part in zip(*rows, strict=True))
-    code, valid = codec.encode(native, step)
-    one = jax.tree.map(lambda leaf: leaf[:, None], native)
-    return Batch(step, jax.tree.map(np.asarray, code), one, after, valid=np.array(valid, bool))

@@ -246,13 +246,58 @@ def lights_out(wrong: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return presses
 
 
-def expert(identity: str) -> Oracle:
+class Waypoints:
+    """A controller for the point in a maze: from cell to cell along a shortest way, then to the goal.
+
+    The point is moved by 0.2 times the action, each of whose two numbers lies in [-1, 1].
+    """
+
+    STEP = 0.2
+
+    def __init__(self):
+        self._core: Any = None
+
+    def begin(self, environment: HostEnvironment, seed: int) -> None:
+        """A new episode of that environment."""
+        self._core = environment.simulator.unwrapped
+
+    def act(self, observation: Any) -> np.ndarray:
+        """float32 `[2]`."""
+        core = self._core
+        place, goal = np.asarray(core.get_xy(), np.float64), np.asarray(core.cur_goal_xy, np.float64)
+        here, there = tuple(core.xy_to_ij(place)), tuple(core.xy_to_ij(goal))
+        aim = goal if here == there else np.asarray(core.ij_to_xy(next_cell(core.maze_map, here, there)))
+        return np.clip((aim - place) / self.STEP, -1, 1).astype(np.float32)
+
+
+def next_cell(walls: np.ndarray, here: tuple[int, int], there: tuple[int, int]) -> tuple[int, int]:
+    """The neighbour of `here` on a shortest way to `there` through cells that are 0 in `walls`; else `here`."""
+    reached, frontier = {there}, [there]
+    while frontier:
+        found = []
+        for i, j in frontier:
+            for cell in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+                if cell == here:
+                    return i, j
+                free = 0 <= cell[0] < len(walls) and 0 <= cell[1] < len(walls[0]) and walls[cell] == 0
+                if free and cell not in reached:
+                    reached.add(cell)
+                    found.append(cell)
+        frontier = found
+    return here
+
+
+def expert(identity: str) -> Oracle | Waypoints:
     """The scripted expert of a task.
 
     Raises:
-        ActlabError: there is none: only cubes and puzzles have one.
+        ActlabError: there is none: only cubes, puzzles and the mazes of a point have one.
     """
     kind = identity.removeprefix("visual-").split("-")[0]
+    if kind == "pointmaze":
+        return Waypoints()
     if kind not in ("cube", "puzzle"):
-        raise ActlabError(f"ogbench/{identity} has no scripted expert; the cube-* and puzzle-* tasks have one.")
+        raise ActlabError(
+            f"ogbench/{identity} has no scripted expert; the cube-*, puzzle-* and pointmaze-* tasks have one."
+        )
     return Oracle(puzzle=kind == "puzzle")
