@@ -46,7 +46,7 @@ class Card:
     """What it is in actlab: which agent, codec, task or planner, and how it deviates."""
     tags: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
-    """Where the paper and its published code differ: each a sentence that names the switch; the default is the paper."""
+    """Where paper and published code differ: each a sentence that names the switch. The default is the paper."""
 
     def __post_init__(self):
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.slug):

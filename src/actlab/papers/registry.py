@@ -22,8 +22,8 @@ def find_paper(name: str) -> Paper:
         return PAPERS[name].load()
     module, _, attribute = name.partition(":")
     here = str(Path.cwd())
+    sys.path.append(here)  # after all installed packages
     try:
-        sys.path.insert(0, here)
         found = getattr(import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         raise ActlabError(f"{name} cannot be imported: {error}.") from None

@@ -343,8 +343,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item)
-
-
-def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The modules whose digests differ, or that only one of the two knows."""
-    return sorted(module for module in before.keys() | now.keys() if before.get(module) != now.get(module))
