@@ -50,9 +50,8 @@ def _standing(paper: Any, results: Path) -> dict[str, dict[str, Any]]:
     from actlab.papers.card import JUDGED
 
     if not any((results / paper.card.slug / f"{scale}.json").exists() for scale in JUDGED):
-        return {
-            claim.name: {"status": "not yet run", "scale": "", "figure": "", "reason": ""} for claim in paper.claims
-        }
+        nothing = {"status": "not yet run", "scale": "", "figure": "", "reason": ""}
+        return {claim.name: dict(nothing) for claim in paper.claims}
     from actlab.papers.page import read_results, standing
 
     return {

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from actlab.cli.catalogue import Item, look_up, table
+from actlab.cli.paper_flags import add_papers
 from actlab.core.errors import ActlabError, UnknownName
 from actlab.core.options import parse_call, parse_chain
 
@@ -230,6 +231,8 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
         listing = command(f"{kind}s", "catalogue", f"list {kind}s; show one with its options")
         choices(listing.add_argument("name", nargs="?", metavar="NAME", help=f"the {kind} to show"), kind)
         listing.set_defaults(kind=kind)
+
+    add_papers(command, choices, count, _device)
 
     runs = command("runs", "runs", "list runs and studies, or remove some")
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from actlab.core.errors import ActlabError
 from actlab.papers.card import JUDGED, Paper
 from actlab.papers.judge import judge
-from actlab.papers.page import page, page_path, read_results
+from actlab.papers.page import page, page_path, read_results, shown_figures
 from actlab.papers.record import FORMAT, Json, changed_code, measured, read_sealed
 from actlab.papers.result import measured_arms
 from actlab.papers.sources import Library
@@ -33,7 +33,7 @@ def check(paper: Paper, results: Path, docs: Path, library: Library) -> list[Fin
     """Everything that is wrong with what is committed about a paper.
 
     Args:
-        docs: folder of the documentation; where it is not there, pages are not looked at.
+        docs: folder of the documentation; where it has no folder `papers`, pages are not looked at.
     """
     slug = paper.card.slug
     found = [Finding("error", f"{slug}: no scale has the arm {arm!r} of a claim.") for arm in paper.unknown_arms()]
@@ -54,7 +54,7 @@ def check(paper: Paper, results: Path, docs: Path, library: Library) -> list[Fin
     if orphans := records.keys() - {cell for scale in JUDGED for cell in _addresses(paper.plan(scale))}:
         many = f"{len(orphans)} {'record' if len(orphans) == 1 else 'records'}"
         found.append(Finding("stale", f"{results / slug / 'cells'} holds {many} of cells that no study asks for."))
-    if docs.is_dir():
+    if (docs / "papers").is_dir():
         found += [Finding("error", sentence) for sentence in _page(paper, kept, results, docs)]
     return found
 
@@ -107,6 +107,10 @@ def _page(paper: Paper, kept: Mapping[str, Any], results: Path, docs: Path) -> I
         yield f"{path} is not there; write it: actlab papers page {paper.card.slug}"
     elif path.read_text("utf-8") != page(paper, kept, results):
         yield f"{path} does not say what card and results say; write it again: actlab papers page {paper.card.slug}"
+    for name, source in shown_figures(paper, kept, results).items():
+        copy = path.with_name(name)
+        if not copy.exists() or copy.read_bytes() != source.read_bytes():
+            yield f"{copy} is not the figure {source}; write it again: actlab papers page {paper.card.slug}"
 
 
 def _addresses(study: Any) -> set[str]:

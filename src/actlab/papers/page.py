@@ -47,7 +47,7 @@ def page_path(docs: Path, slug: str) -> Path:
 def write_page(paper: Paper, results: Path, docs: Path) -> Path:
     """Write a paper's page, and copy the figures that it shows beside it."""
     found = read_results(paper, results)
-    for name, source in _figures(paper, found, results).items():
+    for name, source in shown_figures(paper, found, results).items():
         (docs / "papers").mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, docs / "papers" / name)
     return write_atomically(page_path(docs, paper.card.slug), page(paper, found, results))
@@ -61,15 +61,15 @@ def page(paper: Paper, found: Results, results: Path) -> str:
         results: the folder that they lie in, with their figures.
     """
     blocks = [*_card(paper.card), *_claims(paper, found)]
-    shown = _figures(paper, found, results)
+    shown = shown_figures(paper, found, results)
     for scale, result in found.items():
         blocks += _run(paper, result)
         blocks += [f"![{name}: every seed]({name})" for name in shown if name.startswith(f"{paper.card.slug}-{scale}-")]
     return "\n\n".join(blocks) + "\n"
 
 
-def _figures(paper: Paper, found: Results, results: Path) -> dict[str, Path]:
-    """Name beside the page -> the figure among the results."""
+def shown_figures(paper: Paper, found: Results, results: Path) -> dict[str, Path]:
+    """Name beside the page -> the figure among the results that it copies."""
     slug = paper.card.slug
     places = {
         f"{slug}-{group.file(scale)}": results / slug / group.file(scale) for scale in found for group in groups(paper)

@@ -128,14 +128,12 @@ def _in_order(study: Study, claim: str | None) -> list[Cell]:
     Raises:
         ActlabError: there is no claim of that name, or this scale has none of its arms.
     """
-    claims = (
-        [c for c in study.claims if c.name == claim] if claim else sorted(study.claims, key=lambda c: not c.primary)
-    )
-    if claim and not claims:
+    claims = [c for c in sorted(study.claims, key=lambda c: not c.primary) if claim in (None, c.name)]
+    if not claims:
         raise ActlabError(f"There is no claim named {claim!r}; known: {', '.join(c.name for c in study.claims)}.")
+    if claim and (missing := set(claims[0].arms) - study.arms.keys()):
+        raise ActlabError(f"The claim {claim!r} is not part of this scale, which has no arm {min(missing)!r}.")
     groups = [[name for name in c.arms if name in study.arms] for c in claims]
-    if claim and not groups[0]:
-        raise ActlabError(f"The claim {claim!r} is not part of this scale: none of its arms is.")
     if claim is None:
         groups.append(list(study.arms))
     found: dict[str, Cell] = {}

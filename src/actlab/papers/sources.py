@@ -49,6 +49,8 @@ class Source:
     """Statements that run when it is imported, and that nothing refers to by a name."""
     imports: dict[str, Reference] = field(default_factory=dict)
     """Name in it -> what it stands for."""
+    loose_imports: list[Reference] = field(default_factory=list)
+    """What is imported with it, and so runs."""
     texts: dict[int, str] = field(default_factory=dict)
 
     def canonical(self, statement: ast.stmt) -> str:
@@ -98,6 +100,7 @@ def _take_apart(source: Source, body: Iterable[ast.stmt]) -> None:
         bound = _bound(statement)
         if isinstance(statement, ast.Import | ast.ImportFrom):
             source.imports.update(_imported(statement, source))
+            source.loose_imports += _executed(statement, source)
         elif _is_text(statement) or _fills_a_registry(statement):
             continue
         elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
@@ -167,6 +170,13 @@ def _imported(statement: ast.Import | ast.ImportFrom, source: Source) -> dict[st
         parents = parents[: len(parents) - statement.level + source.package]
         module = ".".join([*parents, module]).rstrip(".")
     return {alias.asname or alias.name: (module, alias.name) for alias in statement.names}
+
+
+def _executed(statement: ast.Import | ast.ImportFrom, source: Source) -> list[Reference]:
+    """The modules that an import runs, as far as it says."""
+    if isinstance(statement, ast.Import):
+        return [(alias.name, "") for alias in statement.names]
+    return list(_imported(statement, source).values())
 
 
 # --- references --------------------------------------------------------------------------------------
@@ -247,7 +257,7 @@ class Library:
             statements = source.definitions[name] if name else source.loose
             found = {reference for statement in statements for reference in self._named_in(statement, source)}
             if not name:
-                found |= {(self._module(*reference), TOP) for reference in source.imports.values()}
+                found |= {(self._module(*reference), TOP) for reference in source.loose_imports}
             self._used[place] = sorted(found)
         return self._used[place]
 
@@ -265,6 +275,7 @@ class Library:
         for node in ast.walk(statement):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 local |= _imported(node, source)
+                yield from ((self._module(*reference), TOP) for reference in _executed(node, source))
         chained: set[int] = set()
         for node in ast.walk(statement):
             if isinstance(node, ast.Attribute) and id(node) not in chained:
