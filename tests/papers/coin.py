@@ -56,7 +56,7 @@ CLAIMS = (
         source="table 1",
         primary=True,
     ),
-    Claim("odd-beats-fair", "An odd coin scores more.", "value", "one coin", "odd", "fair", direction="lower"),
+    Claim("odd-beats-fair", "An odd coin scores less.", "value", "one coin", "odd", "fair", direction="lower"),
     Count("heads-up", "Heavy coins show heads.", "heads", "one coin", "heavy", seeds=6, at_least=6),
     Claim("gold-beats-fair", "Gold is better still.", "value", "one coin", "gold", "fair"),
 )
@@ -79,3 +79,50 @@ def study(scale, shift=3.0):
 PAPER = Paper(CARD, CLAIMS, study, budget="Six seeds an arm, because six coins were at hand.")
 OTHER_SETTINGS = Paper(CARD, CLAIMS, partial(study, shift=4.0))
 LOST = Paper(CARD, CLAIMS, lambda scale: Study("?", {"fair": arm(0.0, 6), "heavy": arm(3.0, 6, fate="fail")}))
+
+
+def rows_of(folder, task):
+    """Recorded decisions that a cell has made: the reader that a training cell names."""
+    from actlab.training.checkpoint import load_tree
+    from tests.agents.helpers import expert_rows
+
+    rows = expert_rows("policy-discrete", 32, jax_key(0))
+    return load_tree(folder / "rows.safetensors", rows)[0]
+
+
+def rows_cell(cell, folder, inputs, quiet):
+    """Record an expert's decisions."""
+    from actlab.training.checkpoint import save_tree
+    from tests.agents.helpers import expert_rows
+
+    save_tree(folder / "rows.safetensors", expert_rows("policy-discrete", 32, jax_key(cell.seed)), {})
+    return {"rows": 32}
+
+
+def jax_key(seed):
+    """A typed key, without importing JAX at the top of a paper's file."""
+    import jax
+
+    return jax.random.key(seed)
+
+
+def learned_study(scale):
+    """Behaviour cloning from a data set that a cell makes, against random actions."""
+    from actlab.agents import BC, Random
+    from actlab.papers.arms import trained
+
+    budget = {"steps": 20, "seeds": 2, "evaluations": 1, "episodes": 3}
+    data = {"data": (lambda seed: Cell(f"{HERE}:rows_cell", {}, seed), f"{HERE}:rows_of")}
+    small = BC(width=8, layers=1, batch_size=8)
+    return Study(
+        "Does an agent learn from recorded decisions?",
+        {
+            "cloned": trained(small, "probe/policy-discrete", data=data, **budget),
+            "random": trained(Random(), "probe/policy-discrete", **budget),
+        },
+    )
+
+
+LEARNED = Paper(
+    CARD, (Claim("learns", "It learns.", "return", "a probe", "cloned", "random", primary=True),), learned_study
+)

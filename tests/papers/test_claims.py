@@ -152,7 +152,7 @@ def test_the_page_says_what_was_found(folder):
     assert "1.62 times (table 1)" in rows["heavy-beats-fair"]
     assert result["claims"]["heavy-beats-fair"]["figure"] in rows["heavy-beats-fair"]
     assert "| not yet run " in rows["gold-beats-fair"]
-    assert "6 of 6 (share 1 [" in rows["heads-up"]
+    assert "6 of 6 (share 1.00 [0.61, 1.00])" in rows["heads-up"]
     assert coin.PAPER.budget in text
     assert f"`{result['command']}`" in text
     assert "![coin-small-1.png: every seed](coin-small-1.png)" in text

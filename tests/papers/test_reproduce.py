@@ -174,3 +174,19 @@ def test_what_something_else_computed_has_no_known_code(tmp_path):
     run(tmp_path)
     record = read_sealed(next((tmp_path / "results" / "coin" / "cells").iterdir()), "actlab cell 1")
     assert changed_code(record, Library()) == ["tests.papers.coin"]
+
+
+def test_agents_are_trained_from_data_that_other_cells_make(tmp_path):
+    done = reproduce(coin.LEARNED, "smoke", results=tmp_path / "results", out=tmp_path / "runs", quiet=True)
+    assert done.failed == {}
+    cloned = done.result["arms"]["cloned"]
+    train = cloned["configuration"]["inputs"]["train"]
+    assert train["parameters"]["options"]["width"] == 8
+    assert train["inputs"]["data"]["function"] == "tests.papers.coin:rows_cell"
+    assert {"return", "return/stochastic"} <= cloned["seeds"][0]["values"].keys()
+    assert done.result["claims"]["learns"]["status"] in ("direction only", "not reproduced")
+    records = [json.loads(path.read_text()) for path in (tmp_path / "results" / "coin" / "cells").iterdir()]
+    (train, *_) = [record["inputs"]["train"] for record in records if record["inputs"]["train"]["inputs"]]
+    assert "actlab.agents.bc" in train["sources"]
+    assert "tests.papers.coin" in train["inputs"]["data"]["sources"]
+    assert train["seconds"] > 0.0

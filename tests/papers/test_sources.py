@@ -6,7 +6,6 @@ import pytest
 
 from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell
-from actlab.papers import sources
 from actlab.papers.sources import Library
 
 FILES = {
@@ -58,12 +57,10 @@ FILES = {
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
-    sources._roots.cache_clear()
     (tmp_path / "pkg").mkdir()
     for name, text in FILES.items():
         (tmp_path / "pkg" / f"{name}.py").write_text(textwrap.dedent(text))
-    yield tmp_path / "pkg"
-    sources._roots.cache_clear()
+    return tmp_path / "pkg"
 
 
 def digests(function="work_cell", **parameters):

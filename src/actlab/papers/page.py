@@ -120,8 +120,9 @@ def _claims(paper: Paper, found: Results) -> list[str]:
 
 
 def _run(paper: Paper, result: Mapping[str, Json]) -> list[str]:
+    from actlab.reports.statistics import t_interval
     from actlab.reports.table import Table, markdown
-    from actlab.reports.verdict import number
+    from actlab.reports.verdict import bracket, number
     from actlab.training.study import duration
 
     budget = [paper.budget] if paper.budget and result["scale"] == "small" else []
@@ -139,13 +140,15 @@ def _run(paper: Paper, result: Mapping[str, Json]) -> list[str]:
     for group in groups(paper):
         for name, arm in measured_arms(result["arms"], group.metric).items():
             if name in group.arms:
-                values = ", ".join(number(value) for _, value in sorted(arm.finite.items()))
-                rows.append([group.task, group.metric, name, f"{len(arm.finite)} of {arm.planned}", values or None])
+                finite = [value for _, value in sorted(arm.finite.items())]
+                seeds = f"{len(finite)} of {arm.planned}"
+                mean = bracket(t_interval(finite)) if finite else None
+                rows.append([group.task, group.metric, name, seeds, mean, ", ".join(map(number, finite)) or None])
     lost = [
         f"- failed: {name}, seed {seed['seed']}: {seed['sentence']}"
         for name, arm in result["arms"].items()
         for seed in arm["failed"]
     ]
-    header = ["task", "metric", "arm", "seeds", "every seed"]
+    header = ["task", "metric", "arm", "seeds", "mean [95 % t interval]", "every seed"]
     table = markdown(Table(header, rows, len(header))).rstrip()
     return [f"## Scale `{result['scale']}`", *budget, "\n".join(facts), table, *(["\n".join(lost)] if lost else [])]

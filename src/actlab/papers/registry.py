@@ -12,7 +12,9 @@ PAPERS = Registry("paper", {})
 
 
 def find_paper(name: str) -> Paper:
-    """The paper of that slug, or the one that `module:name` says (a module of the current folder, too).
+    """The paper of that slug, or the one that `module:name` says.
+
+    The module may lie in the current folder, which stays importable: worker processes need the cells in it, too.
 
     Raises:
         UnknownName: no paper has that slug; the message suggests the nearest.
@@ -22,13 +24,12 @@ def find_paper(name: str) -> Paper:
         return PAPERS[name].load()
     module, _, attribute = name.partition(":")
     here = str(Path.cwd())
-    sys.path.append(here)  # after all installed packages
+    if here not in sys.path:
+        sys.path.append(here)  # after all installed packages
     try:
         found = getattr(import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         raise ActlabError(f"{name} cannot be imported: {error}.") from None
-    finally:
-        sys.path.remove(here)
     if not isinstance(found, Paper):
         raise ActlabError(f"{name} should be a Paper; received {type(found).__name__}.")
     return found

@@ -18,7 +18,6 @@ import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,6 @@ class Source:
 # --- modules -----------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
 def _roots(top: str) -> tuple[str, ...]:
     """Folders of a top-level package, or its file."""
     try:
