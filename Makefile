@@ -21,7 +21,7 @@ INSTALL = $(BIN)/python -m pip install --quiet
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format options table probes docs clean
+.PHONY: help demo test test-slow lint format options table claims probes docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -51,8 +51,12 @@ format: $(VENV)/installed-dev ## rewrite the sources in the house style
 options: $(VENV)/installed-dev ## write src/actlab/options.json, from which --help is printed
 	$(BIN)/python -m actlab.cli.generate
 
-table: $(VENV)/installed-dev ## write the tables of what runs with what, and of what was learned
+table: $(VENV)/installed-dev ## write the tables of what runs with what, and of what was learned; and the papers' pages
 	$(BIN)/python -m actlab.training.compatibility README.md docs/probes.md
+	$(BIN)/actlab papers page
+
+claims: $(VENV)/installed-dev ## compute every paper's claims again from the committed seeds, and compare
+	$(BIN)/actlab claims
 
 probes: $(VENV)/installed-dev ## train every agent on every probe task (half an hour), into results/probes.json
 	$(BIN)/python -m actlab.training.probing results/probes.json

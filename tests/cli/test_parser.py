@@ -11,7 +11,8 @@ from actlab.cli.catalogue import table
 from actlab.core.errors import UnknownName
 
 COMMANDS = (
-    "train compare sweep evaluate video resume report tasks agents codes runs completion demo".split()  # noqa: SIM905
+    "train compare sweep evaluate video resume report tasks agents codes runs "  # noqa: SIM905
+    "papers reproduce claims completion demo".split()
 )
 
 
@@ -71,6 +72,8 @@ def test_an_agents_options_are_flags_of_train():
         ("sweep ppo --task A-v0 --vary epochs=1,2 --grid 3 --random 4", "not allowed with"),
         ("video runs/x --episodes 0", "whole number above 0"),
         ("completion tcsh", "invalid choice: 'tcsh'"),
+        ("reproduce", "Missing: SLUG"),
+        ("reproduce x --scale huge", "invalid choice: 'huge'"),
     ],
 )
 def test_a_wrong_command_line_is_one_sentence(words: str, sentence: str, capsys: pytest.CaptureFixture[str]):
@@ -123,6 +126,7 @@ def test_the_quick_paths_import_nothing_heavy():
     script = (
         "import sys; from actlab.cli import main\n"
         f"for words in [['--help'], ['--version'], ['agents'], ['agents', 'ppo'], ['codes'], ['tasks'],"
+        f" ['papers', '--results', 'nowhere'],"
         f" *([c, '--help'] for c in {COMMANDS}), ['train', 'ppo', '--help'], ['trian'], ['train', 'pop']]:\n"
         "    main(words)\n"
         "heavy = {'jax', 'numpy', 'scipy', 'equinox', 'gymnasium', 'matplotlib', 'rich'} & set(sys.modules)\n"

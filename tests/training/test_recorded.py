@@ -1,6 +1,7 @@
 """Data sets given to a training in Python: checked, fingerprinted, needed again to resume."""
 
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ import actlab as al
 from actlab.core.errors import ActlabError
 from actlab.tasks.catalogue import task
 from actlab.training.fit import why_not
-from actlab.training.recorded import check_rows, fingerprints
+from actlab.training.recorded import check_rows, fingerprints, read_inputs
 from tests.agents.helpers import expert_rows
 
 NAME = "probe/policy-discrete"
@@ -63,3 +64,19 @@ def test_a_fingerprint_is_of_the_numbers_alone(rows):
     assert one == fingerprints({"data": rows._replace(memory=jnp.ones(3))})
     longer = rows._replace(next=rows.next._replace(reward=rows.next.reward + 1.0))
     assert fingerprints({"data": longer}) != one
+
+
+def reading(folder, task):
+    """A reader that a cell names."""
+    return expert_rows(folder.name, 8, jax.random.key(0))
+
+
+def test_a_cells_inputs_are_read_as_data_sets():
+    readers = {"data": f"{__name__}:reading"}
+    found = read_inputs(readers, {"data": Path("runs/policy-discrete")}, task(NAME))
+    assert found["data"].valid.shape == (1, 8)
+    assert read_inputs({}, {"data": Path("runs/policy-discrete")}, task(NAME)) == {}
+    with pytest.raises(ActlabError, match=r"'data' should be an input of the cell; received \['other'\]"):
+        read_inputs(readers, {"other": Path("x")}, task(NAME))
+    with pytest.raises(ActlabError, match="codes of the data set 'data'"):
+        read_inputs(readers, {"data": Path("runs/policy-box")}, task(NAME))

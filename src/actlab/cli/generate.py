@@ -1,4 +1,4 @@
-"""Write `options.json`: names, summaries and options of all agents, codes and tasks, from the classes themselves.
+"""Write `options.json`: names, summaries and options of agents, codes, tasks and papers, from the classes themselves.
 
     python -m actlab.cli.generate          # `make options`
 
@@ -18,6 +18,7 @@ from typing import Any
 import actlab
 from actlab.core.options import describe, option_fields, value_text
 from actlab.core.registry import AGENTS, CODES, Entry
+from actlab.papers.registry import PAPERS
 
 PATH = Path(actlab.__file__).with_name("options.json")
 
@@ -69,6 +70,12 @@ def task_item(row: Any) -> dict[str, Any]:
     }
 
 
+def paper_item(entry: Entry) -> dict[str, Any]:
+    """One paper: its title, and what it proposes."""
+    card = entry.load().card
+    return {"summary": card.title, "description": card.summary, "options": []}
+
+
 def content() -> dict[str, Any]:
     """What `options.json` has to hold."""
     from actlab.tasks import list_tasks
@@ -77,6 +84,7 @@ def content() -> dict[str, Any]:
         "agent": {entry.name: item(entry, inspect.getmodule) for entry in AGENTS},  # a file's top tells the paper
         "code": {entry.name: item(entry, lambda cls: cls) for entry in CODES},
         "task": {row.name: task_item(row) for row in list_tasks()},
+        "paper": {entry.name: paper_item(entry) for entry in PAPERS},
     }
 
 

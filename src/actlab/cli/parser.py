@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from actlab.cli.catalogue import Item, look_up, table
 from actlab.cli.data import NOTE as DATA_NOTE
 from actlab.cli.data import add_flags as add_data_flags
+from actlab.cli.paper_flags import add_papers
 from actlab.core.errors import ActlabError, UnknownName
 from actlab.core.options import parse_call, parse_chain
 
@@ -232,6 +233,8 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
         listing = command(f"{kind}s", "catalogue", f"list {kind}s; show one with its options")
         choices(listing.add_argument("name", nargs="?", metavar="NAME", help=f"the {kind} to show"), kind)
         listing.set_defaults(kind=kind)
+
+    add_papers(command, choices, count, _device)
 
     runs = command("runs", "runs", "list runs and studies, or remove some")
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")

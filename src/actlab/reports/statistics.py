@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from actlab.core.errors import ActlabError
 
@@ -206,6 +206,46 @@ def paired_difference(
     if len(gaps) < 2 or np.ptp(gaps) <= SAME * size:
         return Difference(value, np.nan, np.nan, np.nan, np.nan)
     return _difference(value, float(gaps.std(ddof=1) / np.sqrt(len(gaps))), float(len(gaps) - 1), level)
+
+
+def ratio_of_means(
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, level: float = 0.95
+) -> Estimate:
+    """mean(first) / mean(second) of independent runs, with Fieller's interval for unequal variances.
+
+    With v = s^2 / n of each arm, the interval holds the ratios r for which (mean(first) - r mean(second))^2 <=
+    t^2 (v1 + r^2 v2), with Welch's degrees of freedom at the ratio itself (Fieller, Journal of the Royal Statistical
+    Society B 16, 1954). The ends are NaN where an arm has one run, where neither has any spread, and where
+    mean(second) may be zero: then no finite interval has the level.
+    """
+    x, y = _vector(first), _vector(second)
+    top, bottom = float(x.mean()), float(y.mean())
+    value = top / bottom if bottom else np.nan
+    if min(len(x), len(y)) < 2 or (identical(x) and identical(y)) or not bottom:
+        return Estimate(value, np.nan, np.nan)
+    v, w = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    scaled = value**2 * w
+    degrees = float((v + scaled) ** 2 / (v**2 / (len(x) - 1) + scaled**2 / (len(y) - 1)))
+    t = float(stdtrit(degrees, (1 + level) / 2))
+    a, b, c = bottom**2 - t**2 * w, top * bottom, top**2 - t**2 * v
+    if a <= 0:
+        return Estimate(value, np.nan, np.nan)
+    half = float(np.sqrt(max(b**2 - a * c, 0.0)))
+    return Estimate(value, (b - half) / a, (b + half) / a)
+
+
+def wilson_interval(successes: int, runs: int, level: float = 0.95) -> Estimate:
+    """The share of runs that succeeded, with Wilson's interval (J. American Statistical Association 22, 1927).
+
+    Raises:
+        StatisticsError: there is no run, or not 0 <= successes <= runs.
+    """
+    if not 0 <= successes <= runs or runs == 0:
+        raise StatisticsError(f"Expected 0 to N successes of N >= 1 runs; received {successes} of {runs}.")
+    z, share = float(ndtri((1 + level) / 2)), successes / runs
+    centre = (share + z**2 / (2 * runs)) / (1 + z**2 / runs)
+    half = z / (1 + z**2 / runs) * np.sqrt(share * (1 - share) / runs + z**2 / (4 * runs**2))
+    return Estimate(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

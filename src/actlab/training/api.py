@@ -26,7 +26,7 @@ from actlab.training.loop import CHECKPOINT, Settings, make_driver
 from actlab.training.loop import train as train_loop
 from actlab.training.plain import to_plain
 from actlab.training.progress import Progress
-from actlab.training.recorded import check_rows, fingerprints
+from actlab.training.recorded import check_rows, fingerprints, read_inputs
 from actlab.training.runs import (
     RUNS,
     Run,
@@ -94,12 +94,16 @@ def _settings(config: Mapping[str, Any]) -> Settings:
 
 
 def train_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool) -> dict[str, Any]:
-    """Cell: train one seed of one arm. Its parameters are the run's configuration."""
+    """Cell: train one seed of one arm. Its parameters are the run's configuration; its inputs may be data sets.
+
+    `parameters["readers"]` names, for every input, the function that makes rows of it (`recorded.read_inputs`).
+    """
     config = {**cell.parameters, "seed": cell.seed}
     write_config(folder, config)
     driver = _driver_of(config)
     agent = make_agent(config["agent"], config["options"])
-    return _train_into(folder, agent, driver.task, _settings(config), cell.seed, driver, quiet)
+    data = read_inputs(config.get("readers", {}), inputs, driver.task)
+    return _train_into(folder, agent, driver.task, _settings(config), cell.seed, driver, quiet, data=data)
 
 
 def train(

@@ -1,12 +1,13 @@
 """Where cells run: in this process or in worker processes; each once, each resumable, each under its address.
 
-A cell is finished when its folder holds `result.json`. A failed cell is reported and stops only the
-cells that need it.
+A cell is finished when its folder holds `result.json`; `seconds.json` says how long it took. A failed cell is
+reported and stops only the cells that need it.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
@@ -55,8 +56,21 @@ def compute(cell: Cell, root: Path, quiet: bool = True) -> Any:
     with locked(folder):
         if not done.exists():
             inputs = {name: folder_of(source, root) for name, source in cell.inputs.items()}
-            write_json(done, function(cell, folder, inputs, quiet))
+            with _timed(folder / "seconds.json"):
+                result = function(cell, folder, inputs, quiet)
+            write_json(done, result)
     return read_json(done)
+
+
+@contextmanager
+def _timed(path: Path) -> Iterator[None]:
+    """Add the wall time of what happens inside to that of the attempts before it."""
+    before = read_json(path) if path.exists() else 0.0
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        write_json(path, before + time.perf_counter() - began)
 
 
 def _worker(cell: Cell, root: Path) -> None:

@@ -5,6 +5,8 @@ Axis letters: E lanes, N decisions of a lane.
 
 import hashlib
 from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -50,6 +52,27 @@ def _leaf_shapes(space: Space, lanes: tuple[int, ...]) -> Any:
 
 def _shapes(tree: Any) -> str:
     return ", ".join(str(list(np.shape(leaf))) for leaf in jax.tree.leaves(tree))
+
+
+def read_inputs(readers: Mapping[str, str], inputs: Mapping[str, Path], task: Task) -> dict[str, Batch]:
+    """The data sets that a training cell gets from other cells.
+
+    Args:
+        readers: name of a data set -> `module:function` of (folder, task) that returns its rows `[E, N]` (see
+            `check_rows`).
+        inputs: name -> folder of the finished cell that made it.
+
+    Raises:
+        ActlabError: a data set has no input of its name, or its rows do not fit the task.
+    """
+    data = {}
+    for name, reader in readers.items():
+        if name not in inputs:
+            raise ActlabError(f"The data set {name!r} should be an input of the cell; received {sorted(inputs)}.")
+        module, _, function = reader.partition(":")
+        data[name] = getattr(import_module(module), function)(inputs[name], task)
+    check_rows(data, task)
+    return data
 
 
 def fingerprints(data: Mapping[str, Batch]) -> dict[str, str]:

@@ -1,0 +1,78 @@
+"""The flags of `actlab papers`, `reproduce` and `claims`."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from actlab.cli.catalogue import table
+
+
+def add_papers(command: Callable[..., Any], choices: Callable[..., None], count: Callable, device: Callable) -> None:
+    """Add the three commands.
+
+    Args:
+        command: makes one: (name, function, text, note) -> parser.
+        choices: gives an argument its names, for completion.
+        count: reads a whole number of things.
+        device: adds `--device`.
+    """
+
+    def slugs(action: argparse.Action) -> None:
+        if table("paper"):
+            choices(action, "paper")
+
+    usage = "actlab papers [list | show SLUG | page [SLUG...]] [flags]"
+    papers = command("papers", "papers.papers", "list papers; show one; write their pages", PAPERS_NOTE, usage=usage)
+    papers.add_argument("words", nargs="*", metavar="WORD", help="list, show SLUG, page [SLUG...]; or a slug")
+    _results(papers)
+    _docs(papers)
+
+    run = command("reproduce", "papers.reproduce", "run a paper's study, and compute what its claims are worth", NOTE)
+    run.epilog = EXAMPLES
+    slugs(run.add_argument("paper", metavar="SLUG", help="the paper; or module:NAME of one of your own"))
+    run.add_argument(
+        "--scale", choices=("smoke", "small", "paper"), default="small", help="smoke: seconds; small: hours (default)"
+    )
+    run.add_argument("--claim", metavar="NAME", help="only the arms of this claim")
+    run.add_argument("--renew", action="store_true", help="compute again what is older than its code")
+    run.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    _results(run, "results; runs/smoke at the smoke scale")
+    run.add_argument("--out", metavar="DIR", help="folder of weights and data sets (runs/papers)")
+    device(run)
+
+    claims = command("claims", "papers.claims", "compute every claim's status again, and compare", CLAIMS_NOTE)
+    claims.add_argument("papers", nargs="*", metavar="SLUG", help="the papers (all)")
+    claims.add_argument("--strict", action="store_true", help="fail for stale results, too")
+    _results(claims)
+    _docs(claims)
+
+
+def _results(parser: argparse.ArgumentParser, default: str = "results") -> None:
+    parser.add_argument("--results", metavar="DIR", help=f"folder of results ({default})")
+
+
+def _docs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--docs", metavar="DIR", default="docs", help="folder of the documentation (docs)")
+
+
+PAPERS_NOTE = """
+
+`page` writes docs/papers/SLUG.md from card and results, of all papers where none is named."""
+
+NOTE = """
+
+What each cell gave is kept under results/SLUG/cells/ as soon as it ends, and is not computed again, on this machine
+or another: the same command goes on with what was stopped. At the end (or Ctrl-C) results/SLUG/SCALE.json is written,
+with every seed's value and the status of every claim."""
+
+EXAMPLES = """\
+examples:
+  actlab reproduce SLUG --scale smoke
+  actlab reproduce SLUG --scale small --workers 2
+  actlab reproduce my_module:PAPER --scale small --results my-results
+"""
+
+CLAIMS_NOTE = """
+
+Errors (exit code 1): files edited by hand, a status or a page that contradicts the seeds. Stale results, which are
+older than their code or than their study, are listed; with --strict they are errors, too."""
