@@ -8,7 +8,12 @@ from actlab.core.errors import ActlabError
 from actlab.core.registry import Registry
 from actlab.papers.card import Paper
 
-PAPERS = Registry("paper", {})
+PAPERS = Registry(
+    "paper",
+    {
+        "arsq": ("actlab.papers.arsq:PAPER", "soft Q-learning digit after digit, from suboptimal data"),
+    },
+)
 
 
 def find_paper(name: str) -> Paper:

@@ -33,8 +33,11 @@ from actlab.agents.sac import SAC
 from actlab.agents.simple import Random
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
-from actlab.data.episodes import Recordings, episodes_of, statistics
-from actlab.data.formats import minari
+from actlab.core.steps import Batch
+from actlab.core.studies import Cell
+from actlab.data.episodes import Recordings, episodes_of, select, statistics
+from actlab.data.episodes import rows as rows_of
+from actlab.data.formats import minari, read
 from actlab.tasks.catalogue import task as find_task
 from actlab.tasks.suites.experts import play_expert
 from actlab.training.api import train
@@ -294,3 +297,53 @@ def _script(asked: Recipe, task: Task, size: Scale, seed: int, workshop: Path, q
     reference = {"random": random, "expert": float(expert.returns.mean()), "episodes": size.reference_episodes}
     reference["expert_success"] = statistics(expert)["success"]
     return replace(made, provenance={**made.provenance, "reference": reference})
+
+
+# --- as cells of a study -------------------------------------------------------------------------------------
+
+SHELF = "data"
+"""Folder beside the cells' own where they put their data sets: levels of one body share its training."""
+
+
+def data_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool) -> dict[str, Any]:
+    """Cell: make a data set; `parameters` are those of `make_data`, with `scale`. Its rows are read by `data_rows`."""
+    parameters = dict(cell.parameters)
+    name = parameters.pop("name")
+    root = folder.parent / SHELF / parameters["scale"]
+    made = read(make_data(name, seed=cell.seed, root=root, quiet=quiet, **parameters))
+    reference, found = made.provenance["reference"], statistics(made)
+    return {
+        "name": name,
+        "scale": parameters["scale"],
+        "sha256": made.checksum,
+        "steps": made.steps,
+        "episodes": len(made),
+        "return": found["return"]["mean"],
+        "reference_random": reference["random"],
+        "reference_expert": reference["expert"],
+    }
+
+
+def data_rows(folder: Path, task: Task) -> Batch:
+    """The rows of the data set that a `data_cell` made in `folder`."""
+    return rows_of(_made_in(folder), task)
+
+
+def top_rows(folder: Path, task: Task) -> Batch:
+    """Of its best 30 % of episodes."""
+    return rows_of(select(_made_in(folder), "top", 0.3), task)
+
+
+def middle_rows(folder: Path, task: Task) -> Batch:
+    """Of its middle 30 %."""
+    return rows_of(select(_made_in(folder), "middle", 0.3), task)
+
+
+def bottom_rows(folder: Path, task: Task) -> Batch:
+    """Of its worst 30 %."""
+    return rows_of(select(_made_in(folder), "bottom", 0.3), task)
+
+
+def _made_in(folder: Path) -> Recordings:
+    made = read_json(folder / "result.json")
+    return read(made["name"], root=folder.parent / SHELF / made["scale"])
