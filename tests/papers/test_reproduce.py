@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from actlab.core.errors import ActlabError
-from actlab.papers.record import Edited
+from actlab.papers.record import Edited, seal
 from actlab.papers.reproduce import reproduce
 from actlab.training.loop import Interrupted
 from tests.papers import coin
@@ -138,8 +138,6 @@ def test_a_record_that_was_edited_is_never_used(tmp_path):
 
 def older(path):
     """A file of ours as if it had been written by other code."""
-    from actlab.papers.record import seal
-
     content = json.loads(path.read_text())
     content["sources"] = {**content["sources"], "tests.papers.coin": "0" * 12}
     if "digest" in content:
@@ -151,6 +149,9 @@ def test_only_renew_computes_what_is_older_than_its_code_again(tmp_path, tossed)
     run(tmp_path)
     mint = next((tmp_path / "runs").glob("mint-s3-*/provenance.json"))
     older(mint)
+    for path in (tmp_path / "runs").glob("toss-s3-*/provenance.json"):  # as if made from those coins
+        stamp = json.loads(path.read_text())
+        path.write_text(json.dumps({**stamp, "made from": {"mint": seal(json.loads(mint.read_text()))}}))
     for path in (tmp_path / "results" / "coin" / "cells").iterdir():
         record = json.loads(path.read_text())
         if record["seed"] == 3 and record["parameters"]["shift"] == 3.0:

@@ -1,5 +1,7 @@
 """Which code a value depends on: followed by name through small packages that are edited."""
 
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -107,6 +109,20 @@ def test_names_in_the_parameters_are_followed(package):
     assert "actlab.agents.ppo" not in agent
     other = library.sources(Cell("actlab.training.api:train_cell", {"agent": "dqn"}))
     assert other["actlab.agents.dqn"] == agent["actlab.agents.dqn"]
+
+
+def test_a_task_is_followed_also_where_nothing_was_imported_before():
+    """Tasks register themselves when the catalogue is imported: a digest must not depend on who did that."""
+    script = (
+        "from actlab.papers.sources import Library; from actlab.core.studies import Cell\n"
+        "for task in ('Pendulum-v1', 'Platform-v0+stack:frames=2', 'metaworld/reach-v3', 'probe/value'):\n"
+        "    found = Library().sources(Cell('actlab.training.api:train_cell', {'task': task}))\n"
+        "    print(*(module for module in found if module.startswith('actlab.tasks.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    found = [set(line.split()) for line in done.stdout.splitlines()]
+    theirs = ["actlab.tasks.pendulum", "actlab.tasks.platform", "actlab.tasks.suites.metaworld", "actlab.tasks.probes"]
+    assert [[module for module in theirs if module in each] for each in found] == [[module] for module in theirs]
 
 
 def test_a_function_that_is_not_there_is_told(package):

@@ -9,7 +9,7 @@ recorded).
 
 What runs at the top of a module without being named, such as `@f.register` or a statement of its own, counts as
 soon as the module is imported on the way. Not seen: what is only named in text, which is why names in a cell's
-parameters are looked up in the registries.
+parameters are looked up in the registries (and the suites of tasks).
 """
 
 import ast
@@ -18,6 +18,7 @@ import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -322,12 +323,18 @@ def _named(cell: Cell) -> set[Reference]:
     """The functions and classes that a cell names."""
     module, _, name = cell.function.partition(":")
     found = {(module, name)}
+    if "task" in cell.parameters:
+        import_module("actlab.tasks.catalogue")  # it registers the tasks
     for text in _texts(cell.parameters):
+        suite, _, identity = text.partition("/")
+        if identity and suite.isidentifier() and _file(place := f"actlab.tasks.suites.{suite}"):
+            found.add((place, ""))
         if TARGET.fullmatch(text) and _file(text.split(":")[0]):
             found.add(tuple(text.split(":")))
         for call in re.split(r"\+|>>", text):
-            for registry in (AGENTS, CODES, TASKS):
-                found |= _registered(registry, call.strip().split(":")[0])
+            name = call.strip().split(":")[0]
+            found |= {each for registry in (AGENTS, CODES, TASKS) for each in _registered(registry, name)}
+            found |= _registered(TASKS, f"actlab/{name}")
     return found
 
 
