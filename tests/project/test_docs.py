@@ -100,6 +100,7 @@ def test_blocks_that_do_not_run_are_listed():
 NOT_RUN = {
     ("README.md", "the same commands run, with small budgets, in docs/first-steps.md"),
     ("docs/first-steps.md", "the project's own tests run in what it installs"),
+    ("docs/data.md", "needs d3rlpy, in an environment of its own"),
     ("docs/suites.md", "needs the optional suite"),
 }
 

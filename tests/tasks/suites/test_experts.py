@@ -8,8 +8,11 @@ import pytest
 import actlab as al
 from actlab.actions.parse import parse_code
 from actlab.core.errors import ActlabError
+from actlab.data.episodes import rows as rows_of
 from actlab.tasks import record_expert, task
 from actlab.tasks.suites import experts
+from actlab.tasks.suites.experts import play_expert
+from actlab.tasks.suites.ogbench import next_cell
 from actlab.tasks.suites.scores import host_task
 from actlab.training.recorded import check_rows
 
@@ -114,3 +117,33 @@ def test_cloning_learns_from_the_rows(line, tmp_path):
     assert run.result["steps"] == 20
     scores = al.evaluate(run, episodes=2)
     assert set(np.unique(scores["success"]["deterministic"])) <= {0.0, 1.0}
+
+
+def test_random_actions_replace_their_share_of_the_experts(line):
+    rows = record_expert(line, 30, seed=2, random=0.3, failures=True, whole=True)
+    actions = rows.native[0, :, 0, 0]
+    scripted = actions == -np.sign(rows.step.observation[0, :, 0])
+    assert 0.6 < scripted.mean() < 0.8
+    assert actions[~scripted].min() < -1.5 < 1.5 < actions[~scripted].max()
+    with pytest.raises(ActlabError, match=r"a probability of random actions; received 0\.0 and 1\.5"):
+        record_expert(line, 1, random=1.5)
+
+
+def test_episodes_are_the_rows_before_any_code(line):
+    played = play_expert(line, 3, seed=1)
+    assert rows_of(played, line).valid.shape == (1, played.steps)
+    assert played.told == ("success",)
+    assert all(episode.truncated and not episode.terminated for episode in played.episodes)
+    ours, theirs = rows_of(played, line), record_expert(line, 3, seed=1)
+    assert all(map(np.array_equal, jax.tree.leaves(ours), jax.tree.leaves(theirs)))
+
+
+def test_the_next_cell_lies_on_a_shortest_way():
+    walls = np.asarray([[0, 0, 0], [0, 1, 0], [0, 1, 0]])
+    place, way = (2, 0), [(2, 0)]
+    while place != (2, 2):
+        place = next_cell(walls, place, (2, 2))
+        way.append(place)
+    assert way == [(2, 0), (1, 0), (0, 0), (0, 1), (0, 2), (1, 2), (2, 2)]
+    closed = np.asarray([[0, 1, 0]])
+    assert next_cell(closed, (0, 0), (0, 2)) == (0, 0)
