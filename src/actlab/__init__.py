@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actlab.core.errors import ActlabError
     from actlab.tasks import make_task, register_task, task
     from actlab.training.api import compare, evaluate, load, resume, train
+    from actlab.training.suggest import suggest
     from actlab.training.sweep import sweep
     from actlab.training.video import video
 
@@ -36,6 +37,7 @@ _PLACES = {
     "resume": "actlab.training.api:resume",
     "sets": "actlab.core.sets",
     "spaces": "actlab.core.spaces",
+    "suggest": "actlab.training.suggest:suggest",
     "sweep": "actlab.training.sweep:sweep",
     "task": "actlab.tasks:task",
     "train": "actlab.training.api:train",
@@ -55,6 +57,7 @@ __all__ = [
     "resume",
     "sets",
     "spaces",
+    "suggest",
     "sweep",
     "task",
     "train",
