@@ -147,10 +147,10 @@ class SuggestResult:
     def sureness(self) -> Sureness | None:
         """How sure the first place is; None where there is no second."""
         study = self.last
-        first, *others = [row for row in self.rows if row.rung == len(self.rungs) and row.mean is not None] or [None]
-        if first is None or not others:
+        finalists = [row for row in self.rows if row.rung == len(self.rungs) and row.mean is not None]
+        if len(finalists) < 2:
             return None
-        second = others[0]
+        first, second = finalists[:2]
         judged = verdict(
             {row.name: row.scores for row in (first, second)},
             failed={row.name: self.rungs[-1].seeds - len(row.scores) for row in (first, second)},

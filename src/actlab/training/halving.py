@@ -40,7 +40,8 @@ class Budget(NamedTuple):
     seconds: float | None
 
 
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_STEPS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
 
 
 def parse_budget(budget: str | int) -> Budget:
@@ -51,10 +52,10 @@ def parse_budget(budget: str | int) -> Budget:
     """
     text = str(budget).strip()
     match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)([kKM]|s|m|min|h)?", text)
-    number = float(match[1].replace("_", "")) if match else 0.0
-    if match and match[2] in _UNITS and 0 < number < 1e9:
-        return Budget(text, None, number * _UNITS[match[2]])
-    steps = number * ({"k": 1e3, "K": 1e3, "M": 1e6}.get(match[2] or "", 1.0) if match else 1.0)
+    number, unit = (float(match[1].replace("_", "")), match[2] or "") if match else (0.0, "")
+    if unit in _SECONDS and 0 < number < 1e9:
+        return Budget(text, None, number * _SECONDS[unit])
+    steps = number * _STEPS.get(unit, 0.0)
     if not 1 <= steps <= 1e15 or steps % 1:
         raise ActlabError(f"A budget is steps (200k, 1.5M) or time (90s, 20m, 2h); received {text!r}.")
     return Budget(text, int(steps), None)
