@@ -12,6 +12,7 @@ code lasts several native steps, it returns all of them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from actlab.actions.save import codec_from_json, codec_to_json, space_from_json,
 from actlab.core.codec import Codec
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
+from actlab.core.files import write_atomically
 from actlab.core.keys import fold
 from actlab.core.options import OptionError
 from actlab.core.registry import AGENTS
@@ -176,7 +178,9 @@ class Deciding:
         self.agent, self.task = agent, task
         self.key = jax.random.key(0)
         context = task.spec.contexts(fold(self.key, "context"))
-        _, step, _ = begin_episode(task, fold(self.key, "episode"), context)
+        compiled = task.environment.compiled and (task.constraint is None or task.constraint.compiled)
+        begin = jax.jit(partial(begin_episode, task)) if compiled else partial(begin_episode, task)
+        _, step, _ = begin(fold(self.key, "episode"), context)
         self.step = step._replace(info=())
         shapes = jax.eval_shape(lambda a, key: a.init(task.spec, key), agent, self.key)
         zeros = jax.tree.map(_nothing, shapes)
@@ -191,10 +195,8 @@ class Deciding:
         self.outputs: dict[str, Any] = {}
         # with the state among the inputs: which weights are read, and what else
         state_shapes = jax.tree.leaves(shapes)
-        self._program = linearise(
-            lambda *flat: self._decide(flat, len(state_shapes)), *state_shapes, *self.values, self.key
-        )
-        used, count = self._program.used, len(state_shapes)
+        count = len(state_shapes)
+        used = linearise(lambda *flat: self._decide(flat, count), *state_shapes, *self.values, self.key).used
         if count + len(self.values) in used:
             raise ActlabError("The policy draws random numbers even where it does not explore; it cannot be exported.")
         self.read_weights = [number for number in range(count) if number in used]
@@ -291,8 +293,10 @@ class Deciding:
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         act = jax.jit(lambda *flat: self._decide([*jax.tree.leaves(state), *flat], len(self.state_paths)))
         largest = 0.0
+        keys = jax.random.split(fold(self.key, "check"), CHECKS)
+        samples = jax.jit(jax.vmap(self.task.spec.observation.sample))(keys)
         for number in range(CHECKS):
-            seen = self.task.spec.observation.sample(fold(self.key, "check", number))
+            seen = jax.tree.map(lambda leaf, number=number: leaf[number], jax.device_get(samples))
             memory, step = jax.tree.unflatten(self.structure, self.values)
             flat = jax.tree.leaves((memory, step._replace(observation=seen))) if number else self.values
             given = {

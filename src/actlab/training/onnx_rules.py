@@ -22,9 +22,13 @@ _PLAIN = {
     "add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "max": "Max", "min": "Min",
     "tanh": "Tanh", "logistic": "Sigmoid", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign",
     "floor": "Floor", "ceil": "Ceil", "neg": "Neg", "sin": "Sin", "cos": "Cos", "tan": "Tan", "asin": "Asin",
-    "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "erf": "Erf", "pow": "Pow",
+    "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh",
+    "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "erf": "Erf", "pow": "Pow",
 }  # fmt: skip
-_COMPARED = {"eq": "Equal", "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual"}
+_COMPARED = {
+    "eq": "Equal", "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual",
+    "eq_to": "Equal", "lt_to": "Less", "le_to": "LessOrEqual",  # total orders differ in NaN and -0 alone
+}  # fmt: skip
 _LOGICAL = {"and": "And", "or": "Or", "xor": "Xor", "not": "Not"}
 
 
@@ -162,6 +166,25 @@ def _(graph: Graph, operation: Operation, value: Value) -> str:
 @rule("concatenate")
 def _(graph: Graph, operation: Operation, *values: Value) -> str:
     return graph.node("Concat", *map(graph.name, values), axis=operation.parameters["dimension"])
+
+
+@rule("stack")
+def _(graph: Graph, operation: Operation, *values: Value) -> str:
+    axis = operation.parameters["axis"]
+    rows = [graph.node("Unsqueeze", graph.name(value), graph.integers(axis)) for value in values]
+    return graph.node("Concat", *rows, axis=axis)
+
+
+@rule("unstack")
+def _(graph: Graph, operation: Operation, value: Value) -> list[str]:
+    axis, name = operation.parameters["axis"], graph.name(value)
+    places = (graph.constant(np.asarray(i, np.int64)) for i in range(len(operation.outputs)))
+    return [graph.node("Gather", name, place, axis=axis) for place in places]
+
+
+@rule("tile")
+def _(graph: Graph, operation: Operation, value: Value) -> str:
+    return graph.node("Tile", graph.name(value), graph.integers(*operation.parameters["reps"]))
 
 
 @rule("split")
