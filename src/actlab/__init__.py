@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actlab.core.errors import ActlabError
     from actlab.tasks import make_task, register_task, task
     from actlab.training.api import compare, evaluate, load, resume, train
+    from actlab.training.export import export
     from actlab.training.suggest import suggest
     from actlab.training.sweep import sweep
     from actlab.training.video import video
@@ -31,6 +32,7 @@ _PLACES = {
     "compare": "actlab.training.api:compare",
     "constraints": "actlab.actions.constraints",
     "evaluate": "actlab.training.api:evaluate",
+    "export": "actlab.training.export:export",
     "load": "actlab.training.api:load",
     "make_task": "actlab.tasks:make_task",
     "register_task": "actlab.tasks:register_task",
@@ -51,6 +53,7 @@ __all__ = [
     "compare",
     "constraints",
     "evaluate",
+    "export",
     "load",
     "make_task",
     "register_task",

@@ -121,6 +121,7 @@ def test_a_study_is_continued_by_its_own_command(study: Path, capsys: pytest.Cap
         ("suggest CartPole-v1 --budget 20x", 2, "A budget is steps (200k, 1.5M) or time"),
         ("suggest CartPole-v1 --budget 1k", 1, "The budget affords too short runs"),
         ("suggest Pendulum-v1 --budget 9k --agent dqn --code identity", 1, "No pair fits."),
+        ("export nowhere --out policy", 1, "nowhere is no run folder"),
         ("video nowhere --out film.gif", 1, "nowhere is no run folder"),
         ("video nowhere --out film.avi", 1, "an .mp4 or a .gif file"),
         ("tasks check nothing:Here-v0", 1, "nothing"),

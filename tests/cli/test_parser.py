@@ -11,7 +11,7 @@ from actlab.cli.catalogue import table
 from actlab.core.errors import UnknownName
 
 COMMANDS = (
-    "train compare sweep suggest evaluate video resume report tasks agents codes runs completion demo".split()  # noqa: SIM905
+    "train compare sweep suggest evaluate video export resume report tasks agents codes runs completion demo".split()  # noqa: SIM905
 )
 
 

@@ -9,6 +9,7 @@ examples:
   actlab sweep ppo --task CartPole-v1 --vary learning_rate=1e-4..1e-2:log --seeds 3 --steps 50k
   actlab suggest CartPole-v1 --budget 200k
   actlab video runs/NAME
+  actlab export runs/NAME --out policy --format onnx
 
 Agents are written ppo or ppo:learning_rate=1e-3,epochs=4; codes normalise+coarse-to-fine:levels=2,bins=7.
 `actlab COMMAND --help` shows the flags of a command.

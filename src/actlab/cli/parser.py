@@ -247,6 +247,13 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     video.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
     _device(video)
 
+    export = command("export", "export.export", "write a trained policy as files that run without actlab")
+    export.add_argument("folder", metavar="RUN", help="the folder of a finished run")
+    export.add_argument("--out", required=True, metavar="DIR", help="where the files go")
+    export.add_argument(
+        "--format", choices=("safetensors", "onnx"), default="safetensors", help="weights alone, or an ONNX file too"
+    )
+
     resume = command("resume", "resume", "go on with a run that was stopped")
     resume.add_argument("folder", metavar="RUN", help="the folder of a run")
     _device(resume)
