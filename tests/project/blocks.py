@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<reason>[^\n]+?) -->\n)?(?:^<!-- needs: (?P<needs>[\w, ]+) -->\n)?^```(?P<language>python|sh)\n(?P<code>.*?)^```$",
+    r"(?:^<!-- not run: (?P<reason>[^\n]+?) -->\n)?(?:^<!-- needs: (?P<needs>[\w, ]+) -->\n)?"
+    r"^```(?P<language>python|sh)\n(?P<code>.*?)^```$",
     re.M | re.S,
 )
 

@@ -3,8 +3,8 @@
 The blocks of one page share a namespace and a folder, in order. A `python` block that begins with
 `# file: name.py` is a file for the blocks below it. In an `sh` block, lines that start with
 `actlab` run in this process; other commands must be listed in `ELSEWHERE`. A block with an HTML comment
-`<!-- not run: reason -->` above it is skipped, and the skips are listed in `NOT_RUN`, so that none slips in. A block with `<!-- needs: module -->`
-above it is run where that optional module is installed.
+`<!-- not run: reason -->` above it is skipped, and the skips are listed in `NOT_RUN`, so that none slips in. One with
+`<!-- needs: module -->` above it is run where that optional module is installed.
 """
 
 import importlib.util

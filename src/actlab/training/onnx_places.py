@@ -82,17 +82,19 @@ def _(graph: Graph, operation: Operation, value: Value, places: Value, update: V
     index, inside = _index(
         graph, value, places, numbers.scatter_dims_to_operand_dims, sizes, update.shape, offsets, over, batching
     )
-    adds = operation.name == "scatter-add"
-    # an update that falls outside is dropped: it writes what is there already, or adds nothing
-    rest = graph.constant(np.zeros(update.shape, value.dtype)) if adds else None
-    rest = rest or graph.node("GatherND", graph.name(value), index)
-    written = graph.name(update)
-    if np.dtype(value.dtype) == bool:
-        kept = graph.node("And", inside, written)
-        written = graph.node("Or", kept, graph.node("And", graph.node("Not", inside), rest))
-    else:
-        written = graph.node("Where", inside, written, rest)
-    return graph.node("ScatterND", graph.name(value), index, written, reduction="add" if adds else "none")
+    # over the operand in one row with a spare place at its end, which takes the updates that fall outside
+    count = int(np.prod(value.shape))
+    strides = np.cumprod([1, *value.shape[:0:-1]])[::-1].astype(np.int64)
+    place = graph.node("ReduceSum", graph.node("Mul", index, graph.constant(strides)), graph.integers(-1), keepdims=0)
+    if "CLIP" not in str(operation.parameters["mode"]):
+        place = graph.node("Where", inside, place, graph.constant(np.asarray(count, np.int64)))
+    spare = graph.constant(np.zeros((1,), value.dtype))
+    row = graph.node("Concat", graph.reshape(graph.name(value), [count]), spare, axis=0)
+    where = graph.reshape(place, [*update.shape, 1])
+    reduction = "add" if operation.name == "scatter-add" else "none"
+    row = graph.node("ScatterND", row, where, graph.name(update), reduction=reduction)
+    row = graph.node("Slice", row, graph.integers(0), graph.integers(count))
+    return graph.reshape(row, value.shape)
 
 
 def _index(
