@@ -11,22 +11,37 @@ from safetensors.numpy import load_file
 
 import actlab as al
 from actlab.actions.parse import parse_agent, parse_code
+from actlab.actions.save import codec_to_json
 from actlab.core.errors import ActlabError, MissingExtra
 from actlab.core.options import OptionError
 from actlab.core.steps import first_step
-from actlab.training.api import learner_of
+from actlab.training.api import LEARNER, learner_of
+from actlab.training.checkpoint import save_tree, write_json
 from actlab.training.export import Deciding, load_policy
+from actlab.training.graph import RUN_ONCE
+from actlab.training.runs import describe, write_config
 
 CODE = "normalise+bins:bins=5"
 
 
+def learner(agent, task):
+    """A state that has learned something: every number moved a little."""
+    state = jax.jit(lambda key: agent.init(task.spec, key), compiler_options=RUN_ONCE)(jax.random.key(1))
+    return jax.tree.map(lambda x: x + np.float32(0.05) if jnp.issubdtype(x.dtype, jnp.floating) else x, state)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory):
-    """A finished run with a code and a normaliser that has seen something."""
+    """A run's folder as training leaves it, with a code and a normaliser, but without the training."""
     agent = al.agents.PPO(environments=2, decisions=16, minibatch=16, width=8, normalise_observations=True)
     task = al.task("Pendulum-v1").with_code(parse_code(CODE))
-    out = tmp_path_factory.mktemp("export") / "run"
-    return al.train(agent, task, 64, out=out, evaluations=1, episodes=1, quiet=True)
+    folder = tmp_path_factory.mktemp("export") / "run"
+    folder.mkdir()
+    settings = {"codec": codec_to_json(task.spec.codec), "steps": 64, "evaluations": 1, "episodes": 1, "seed": 0}
+    write_config(folder, {**describe(agent, task), **settings})
+    save_tree(folder / LEARNER, learner(agent, task), {})
+    write_json(folder / "result.json", {"steps": 64})
+    return al.load(folder)
 
 
 def decisions(run, observations) -> np.ndarray:
@@ -102,8 +117,7 @@ def test_every_kind_of_policy_is_translated(agent, task, code, inputs, outputs):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     made, bound = parse_agent(agent), al.task(task).with_code(parse_code(code))
-    state = made.init(bound.spec, jax.random.key(1))
-    deciding = Deciding(made, bound)
+    state, deciding = learner(made, bound), Deciding(made, bound)
     model = deciding.to_onnx(state).SerializeToString()
     difference = deciding.check(state, model)
     assert difference is not None

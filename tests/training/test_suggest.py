@@ -127,7 +127,7 @@ def test_a_budget_of_time_is_measured_once(tmp_path, monkeypatch):
 
 def test_a_time_that_is_too_short_says_so(tmp_path):
     with pytest.raises(ActlabError, match="Give more"):
-        al.suggest("CartPole-v1", "0.001s", out=tmp_path, **SMALL)
+        al.suggest("CartPole-v1", "0.001s", out=tmp_path, **{**SMALL, "agents": [Pusher()]})
     assert not (tmp_path / "plan.json").exists()
 
 

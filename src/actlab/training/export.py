@@ -34,7 +34,8 @@ from actlab.core.spaces import Space
 from actlab.core.steps import TimeStep
 from actlab.training.api import learner_of
 from actlab.training.checkpoint import read_json, write_json
-from actlab.training.linear import Program, linearise
+from actlab.training.graph import RUN_ONCE
+from actlab.training.linear import Program, inputs_used, linearise
 from actlab.training.play import begin_episode
 from actlab.training.runs import Run, make_agent, read_run, versions
 
@@ -179,7 +180,8 @@ class Deciding:
         self.key = jax.random.key(0)
         context = task.spec.contexts(fold(self.key, "context"))
         compiled = task.environment.compiled and (task.constraint is None or task.constraint.compiled)
-        begin = jax.jit(partial(begin_episode, task)) if compiled else partial(begin_episode, task)
+        once = partial(jax.jit, compiler_options=RUN_ONCE)
+        begin = once(partial(begin_episode, task)) if compiled else partial(begin_episode, task)
         _, step, _ = begin(fold(self.key, "episode"), context)
         self.step = step._replace(info=())
         shapes = jax.eval_shape(lambda a, key: a.init(task.spec, key), agent, self.key)
@@ -196,7 +198,7 @@ class Deciding:
         # with the state among the inputs: which weights are read, and what else
         state_shapes = jax.tree.leaves(shapes)
         count = len(state_shapes)
-        used = linearise(lambda *flat: self._decide(flat, count), *state_shapes, *self.values, self.key).used
+        used = inputs_used(lambda *flat: self._decide(flat, count), *state_shapes, *self.values, self.key)
         if count + len(self.values) in used:
             raise ActlabError("The policy draws random numbers even where it does not explore; it cannot be exported.")
         self.read_weights = [number for number in range(count) if number in used]
@@ -247,8 +249,8 @@ class Deciding:
             native, count = self._native(code, step)
             return [*(leaf[1:] for leaf in jax.tree.leaves(native)), count]
 
-        program = linearise(later, *codes, *(jnp.asarray(leaf) for leaf in steps))
-        if any(number >= len(codes) for number in program.used):
+        used = inputs_used(later, *codes, *map(jnp.asarray, steps))
+        if any(number >= len(codes) for number in used):
             raise ActlabError(
                 f"The code {code_text(codec)} looks at the state at each of its native steps; one decision cannot be "
                 "exported as one list of actions."
@@ -291,10 +293,11 @@ class Deciding:
         except ImportError:
             return None
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        act = jax.jit(lambda *flat: self._decide([*jax.tree.leaves(state), *flat], len(self.state_paths)))
+        leaves, once = jax.tree.leaves(state), partial(jax.jit, compiler_options=RUN_ONCE)
+        act = once(lambda *flat: self._decide([*leaves, *flat], len(leaves)))
         largest = 0.0
         keys = jax.random.split(fold(self.key, "check"), CHECKS)
-        samples = jax.jit(jax.vmap(self.task.spec.observation.sample))(keys)
+        samples = once(jax.vmap(self.task.spec.observation.sample))(keys)
         for number in range(CHECKS):
             seen = jax.tree.map(lambda leaf, number=number: leaf[number], jax.device_get(samples))
             memory, step = jax.tree.unflatten(self.structure, self.values)

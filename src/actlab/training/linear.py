@@ -14,6 +14,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from actlab.core.errors import ActlabError
+from actlab.training.graph import RUN_ONCE
 
 MOST = 100_000
 """Operations after which unrolling is given up."""
@@ -75,7 +76,7 @@ class Tape(NamedTuple):
                 found |= {id(output): result for output, result in zip(operation.outputs, results, strict=True)}
             return [found[id(value)] for value in values]
 
-        return jax.jit(run)(list(arrays.values()))
+        return jax.jit(run, compiler_options=RUN_ONCE)(list(arrays.values()))
 
 
 class Program(NamedTuple):
@@ -103,11 +104,8 @@ def linearise(function: Callable[..., Sequence[Any]], *shapes: Any) -> Program:
     Raises:
         ActlabError: a loop's length depends on the inputs, or it is too long to be unrolled.
     """
-    traced = jax.make_jaxpr(function)(*shapes)
-    inputs = [Symbol(aval.shape, aval.dtype) for aval in traced.in_avals]
-    tape = Tape([], [])
-    outputs = _run(traced, inputs, tape)
-    operations = _needed(tape.operations, outputs)
+    program, tape = _trace(function, shapes)
+    operations, outputs = program.operations, program.outputs
     values = [*(value for operation in operations for value in operation.inputs), *outputs]
     later = list({id(value): value for value in values if isinstance(value, Later)}.values())
     numbers = dict(zip(map(id, later), tape.compute(later) if later else [], strict=True))
@@ -115,7 +113,26 @@ def linearise(function: Callable[..., Sequence[Any]], *shapes: Any) -> Program:
     def settled(values: Sequence[Value]) -> list[Value]:
         return [numbers.get(id(value), value) for value in values]
 
-    return Program(inputs, [op._replace(inputs=settled(op.inputs)) for op in operations], settled(outputs))
+    settled_operations = [op._replace(inputs=settled(op.inputs)) for op in operations]
+    return Program(program.inputs, settled_operations, settled(outputs))
+
+
+def inputs_used(function: Callable[..., Sequence[Any]], *shapes: Any) -> set[int]:
+    """Which arguments (by number) a result of the function depends on; nothing is computed.
+
+    Raises:
+        ActlabError: as `linearise`.
+    """
+    return _trace(function, shapes)[0].used
+
+
+def _trace(function: Callable[..., Sequence[Any]], shapes: Sequence[Any]) -> tuple[Program, Tape]:
+    """The program, what does not depend on its inputs still uncomputed on the tape."""
+    traced = jax.make_jaxpr(function)(*shapes)
+    inputs = [Symbol(aval.shape, aval.dtype) for aval in traced.in_avals]
+    tape = Tape([], [])
+    outputs = _run(traced, inputs, tape)
+    return Program(inputs, _needed(tape.operations, outputs), outputs), tape
 
 
 def _run(traced: ClosedJaxpr, arguments: Sequence[Value], tape: Tape) -> list[Value]:
