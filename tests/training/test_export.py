@@ -58,7 +58,7 @@ def decisions(run, observations) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def observations() -> jax.Array:
-    return jax.random.normal(jax.random.key(3), (200, 3)) * jnp.asarray([1.0, 1.0, 4.0])
+    return jax.random.normal(jax.random.key(3), (200, 3)) * jnp.asarray([[1.0, 1.0, 4.0]])
 
 
 def test_weights_and_description_are_enough_to_decide_again(trained, observations, tmp_path):
