@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from actlab.tasks import make_task, register_task, task
     from actlab.training.api import compare, evaluate, load, resume, train
     from actlab.training.datasets import make_data
+    from actlab.training.export import export
+    from actlab.training.suggest import suggest
     from actlab.training.sweep import sweep
     from actlab.training.video import video
 
@@ -32,6 +34,7 @@ _PLACES = {
     "compare": "actlab.training.api:compare",
     "constraints": "actlab.actions.constraints",
     "evaluate": "actlab.training.api:evaluate",
+    "export": "actlab.training.export:export",
     "load": "actlab.training.api:load",
     "make_data": "actlab.training.datasets:make_data",
     "make_task": "actlab.tasks:make_task",
@@ -40,6 +43,7 @@ _PLACES = {
     "resume": "actlab.training.api:resume",
     "sets": "actlab.core.sets",
     "spaces": "actlab.core.spaces",
+    "suggest": "actlab.training.suggest:suggest",
     "sweep": "actlab.training.sweep:sweep",
     "task": "actlab.tasks:task",
     "train": "actlab.training.api:train",
@@ -53,6 +57,7 @@ __all__ = [
     "compare",
     "constraints",
     "evaluate",
+    "export",
     "load",
     "make_data",
     "make_task",
@@ -61,6 +66,7 @@ __all__ = [
     "resume",
     "sets",
     "spaces",
+    "suggest",
     "sweep",
     "task",
     "train",

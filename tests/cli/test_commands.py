@@ -118,6 +118,10 @@ def test_a_study_is_continued_by_its_own_command(study: Path, capsys: pytest.Cap
         ("sweep ppo --task CartPole-v1 --vary gamma=0.9,0.99", 2, "ppo has no option 'gamma'"),
         ("sweep ppo --task CartPole-v1 --vary epochs=1,2 --vary epochs=3", 2, "varied twice"),
         ("sweep dqn --task Pendulum-v1 --vary learning_rate=0.1,0.2", 1, "No setting of dqn fits."),
+        ("suggest CartPole-v1 --budget 20x", 2, "A budget is steps (200k, 1.5M) or time"),
+        ("suggest CartPole-v1 --budget 1k", 1, "The budget affords too short runs"),
+        ("suggest Pendulum-v1 --budget 9k --agent dqn --code identity", 1, "No pair fits."),
+        ("export nowhere --out policy", 1, "nowhere is no run folder"),
         ("video nowhere --out film.gif", 1, "nowhere is no run folder"),
         ("video nowhere --out film.avi", 1, "an .mp4 or a .gif file"),
         ("tasks check nothing:Here-v0", 1, "nothing"),
@@ -163,6 +167,28 @@ def test_a_sweep_prints_its_settings_and_how_to_confirm_the_best(tmp_path, monke
     assert f"figure: {tmp_path / 'figures' / 'sweep.png'}" in text
     assert run(*words.split(), "--json") == 0
     assert printed(capsys)["settings"][0]["arm"] == "b"
+
+
+def test_a_suggestion_prints_its_ranking_and_how_sure_it_is(tmp_path, monkeypatch, capsys):
+    from actlab.training import suggest
+    from tests.reports.test_suggest import suggestion
+
+    def computed(task, budget, **options):
+        assert (task, budget, options["seeds"], options["codes"]) == ("CartPole-v1", "20m", 5, ["identity"])
+        assert [type(agent).__name__ for agent in options["agents"]] == ["PPO", "DQN"]
+        return suggest.Suggestion(suggestion(), tmp_path)
+
+    monkeypatch.setattr(suggest, "suggest", computed)
+    words = "suggest CartPole-v1 --budget 20m --agent ppo:width=32 --agent dqn --code identity".split()  # noqa: SIM905
+    assert run(*words) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0].startswith("task: c + y, with return")
+    assert "left out: td3 with identity: it decides over boxes." in text
+    assert "cannot separate" in text
+    assert "  actlab train c --task task" in text
+    assert f"page: {tmp_path / 'suggest.html'}" in text
+    assert run(*words, "--json") == 0
+    assert printed(capsys)["ranking"][0]["candidate"] == "c + y"
 
 
 def test_a_task_is_shown(capsys: pytest.CaptureFixture[str]):

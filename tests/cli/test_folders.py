@@ -19,6 +19,8 @@ def root(tmp_path: Path) -> Path:
         "study/study.json": {"question": "Which?"},
         "study/cells/x/run.json": {"task": "A-v0", "agent": "ppo", "code": "identity", "seed": 0},
         "study-begun/cells/x/run.json": {"task": "A-v0", "agent": "ppo", "code": "identity", "seed": 0},
+        "suggestion/plan.json": {"asked": {"task": "A-v0", "budget": "200k"}},
+        "suggestion/rung-1/study.json": {"question": "Which?"},
         "cells/evaluate-s0/.lock": {},
         "cells/evaluate-s0/result.json": {},
         "photographs/cat.json": {},
@@ -43,10 +45,12 @@ def test_what_is_listed(root: Path, capsys: pytest.CaptureFixture[str]):
         "done": ("run", "finished"),
         "study": ("study", "finished"),
         "study-begun": ("study", "unfinished"),
+        "suggestion": ("suggestion", "unfinished"),
         "cells/evaluate-s0": ("cell", "finished"),
     }
     assert rows["done"]["what"] == "A-v0, ppo, identity, seed 3"
     assert rows["study"]["what"] == "Which?"
+    assert rows["suggestion"]["what"] == "A-v0, budget 200k"
 
 
 def test_the_list_for_a_person(root: Path, capsys: pytest.CaptureFixture[str]):
@@ -57,7 +61,7 @@ def test_the_list_for_a_person(root: Path, capsys: pytest.CaptureFixture[str]):
 def test_runs_are_removed(root: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["runs", "rm", str(root / "done"), str(root / "study")]) == 0
     capsys.readouterr()
-    assert set(listed(root, capsys)) == {"begun", "study-begun", "cells/evaluate-s0"}
+    assert set(listed(root, capsys)) == {"begun", "study-begun", "suggestion", "cells/evaluate-s0"}
 
 
 @pytest.mark.parametrize("stranger", ["photographs", "nowhere", "."])

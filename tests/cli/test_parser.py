@@ -11,7 +11,7 @@ from actlab.cli.catalogue import table
 from actlab.core.errors import UnknownName
 
 COMMANDS = (
-    "train compare sweep evaluate video resume report tasks agents codes runs data "  # noqa: SIM905
+    "train compare sweep suggest evaluate video export resume report tasks agents codes runs data "  # noqa: SIM905
     "papers reproduce claims completion demo".split()
 )
 

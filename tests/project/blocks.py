@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<reason>[^\n]+?) -->\n)?^```(?P<language>python|sh)\n(?P<code>.*?)^```$", re.M | re.S
+    r"(?:^<!-- not run: (?P<reason>[^\n]+?) -->\n)?(?:^<!-- needs: (?P<needs>[\w, ]+) -->\n)?"
+    r"^```(?P<language>python|sh)\n(?P<code>.*?)^```$",
+    re.M | re.S,
 )
 
 
@@ -18,6 +20,8 @@ class Block:
     language: str
     code: str
     reason: str
+    needs: tuple[str, ...]
+    """Modules without which it is not run."""
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -26,7 +30,8 @@ def blocks_of(page: Path) -> list[Block]:
     found = []
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("code")) + 1
-        found.append(Block(page, line, match["language"], match["code"], (match["reason"] or "").strip()))
+        needs = tuple(word.strip() for word in (match["needs"] or "").split(",") if word.strip())
+        found.append(Block(page, line, match["language"], match["code"], (match["reason"] or "").strip(), needs))
     fences = len(re.findall(r"^```(?:python|sh)\b", text, re.M))
     assert len(found) == fences, f"{page}: {fences} blocks begin, {len(found)} are understood"
     return found

@@ -3,9 +3,11 @@
 The blocks of one page share a namespace and a folder, in order. A `python` block that begins with
 `# file: name.py` is a file for the blocks below it. In an `sh` block, lines that start with
 `actlab` run in this process; other commands must be listed in `ELSEWHERE`. A block with an HTML comment
-`<!-- not run: reason -->` above it is skipped, and the skips are listed in `NOT_RUN`, so that none slips in.
+`<!-- not run: reason -->` above it is skipped, and the skips are listed in `NOT_RUN`, so that none slips in. One with
+`<!-- needs: module -->` above it is run where that optional module is installed.
 """
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -64,7 +66,7 @@ def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(TASKS, "_entries", dict(TASKS._entries))  # what a page registers is gone after it
     namespace = {"__name__": "__main__"}
     for block in blocks_of(page):
-        if block.reason:
+        if block.reason or not all(map(importlib.util.find_spec, block.needs)):
             continue
         if block.language == "sh":
             run_sh(block)

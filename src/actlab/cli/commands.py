@@ -262,8 +262,9 @@ def resume(options: argparse.Namespace) -> None:
     """
     from actlab.cli.folders import kind_of
 
-    if kind_of(Path(options.folder)) == "study":
-        raise ActlabError(f"{options.folder} is a study: the `actlab` command that began it goes on with it.")
+    kind = kind_of(Path(options.folder))
+    if kind in ("study", "suggestion"):
+        raise ActlabError(f"{options.folder} is a {kind}: the `actlab` command that began it goes on with it.")
     use_device(options.device)
     from actlab.training import api
 

@@ -15,9 +15,9 @@ class Listed:
 
     folder: str
     kind: str
-    """"run", "study" or "cell" (another part of a study, such as an evaluation)."""
+    """"run", "study", "suggestion" or "cell" (another part of a study, such as an evaluation)."""
     what: str
-    """Task, agent, code and seed of a run; the question of a study."""
+    """Task, agent, code and seed of a run; the question of a study; task and budget of a suggestion."""
     state: str
     """"finished" or "unfinished"."""
     megabytes: float
@@ -31,9 +31,12 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+_MARKS = (("run.json", "run"), ("study.json", "study"), ("plan.json", "suggestion"), (".lock", "cell"))
+
+
 def kind_of(folder: Path) -> str | None:
     """What a folder is, by the files in it; None where it is nothing of ours."""
-    for name, kind in (("run.json", "run"), ("study.json", "study"), (".lock", "cell")):
+    for name, kind in _MARKS:
         if (folder / name).is_file():
             return kind
     begun = folder.is_dir() and [path.name for path in folder.iterdir()] == ["cells"]  # with --out, before its end
@@ -49,6 +52,9 @@ def _listed(folder: Path, kind: str) -> Listed:
     if kind == "study":
         study = _read(folder / "study.json")
         what, finished = str(study.get("question", "?")), bool(study)
+    elif kind == "suggestion":
+        asked = _read(folder / "plan.json").get("asked", {})
+        what, finished = f"{asked.get('task')}, budget {asked.get('budget')}", (folder / "suggest.json").is_file()
     else:
         run = _read(folder / "run.json")
         words = [str(run[name]) for name in ("task", "agent", "code") if name in run]

@@ -11,25 +11,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from actlab.cli import notes
 from actlab.cli.catalogue import Item, look_up, table
 from actlab.cli.data import NOTE as DATA_NOTE
 from actlab.cli.data import add_flags as add_data_flags
 from actlab.cli.paper_flags import add_papers
 from actlab.core.errors import ActlabError, UnknownName
 from actlab.core.options import parse_call, parse_chain
-
-EXAMPLES = """\
-examples:
-  actlab demo
-  actlab train ppo --task CartPole-v1 --steps 200k
-  actlab compare sac dqn --task Pendulum-v1 --code normalise --code normalise+bins:bins=7 --seeds 5 --steps 20k
-  actlab report runs/NAME
-  actlab sweep ppo --task CartPole-v1 --vary learning_rate=1e-4..1e-2:log --seeds 3 --steps 50k
-  actlab video runs/NAME
-
-Agents are written ppo or ppo:learning_rate=1e-3,epochs=4; codes normalise+coarse-to-fine:levels=2,bins=7.
-`actlab COMMAND --help` shows the flags of a command.
-"""
 
 
 class UsageError(ActlabError):
@@ -93,6 +81,16 @@ def code(text: str) -> str:
     return text
 
 
+def budget(text: str) -> str:
+    """Steps (`200k`) or time (`20m`)."""
+    from actlab.training.halving import parse_budget
+
+    try:
+        return parse_budget(text).text
+    except ActlabError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+
+
 def variation(text: str) -> tuple[str, str]:
     """An option and what it is varied over: `learning_rate=1e-4..1e-2:log`, `epochs=2,4,8`."""
     option, separator, values = text.partition("=")
@@ -116,7 +114,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     top = Parser(
         prog="actlab",
         description="The laboratory for action spaces: choose how actions are represented, train, compare.",
-        epilog=EXAMPLES,
+        epilog=notes.EXAMPLES,
     )
     top.add_argument("--version", action="store_true", help="show the version and exit")
     commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=Parser)
@@ -166,8 +164,10 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     _output(compare, "study")
     _device(compare)
 
-    sweep = command("sweep", "sweep.sweep", "train one agent with many settings, and sort them by score", SWEEP_NOTE)
-    sweep.epilog = SWEEP_EXAMPLES
+    sweep = command(
+        "sweep", "sweep.sweep", "train one agent with many settings, and sort them by score", notes.SWEEP_NOTE
+    )
+    sweep.epilog = notes.SWEEP_EXAMPLES
     choices(
         sweep.add_argument(
             "agent", type=agent, metavar="AGENT", help="the agent; its options stay where they are not varied"
@@ -199,6 +199,38 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     _output(sweep, "sweep")
     _device(sweep)
 
+    suggest = command(
+        "suggest", "suggest.suggest", "try the agents and codes that fit a task, and rank them", notes.SUGGEST_NOTE
+    )
+    suggest.epilog = notes.SUGGEST_EXAMPLES
+    choices(
+        suggest.add_argument("task", type=str, metavar="TASK", help="a task's name, a Gymnasium id, or module:Id-v0"),
+        "task",
+    )
+    suggest.add_argument(
+        "--budget", type=budget, required=True, metavar="N", help="training steps (200k) or time (20m), all together"
+    )
+    choices(
+        suggest.add_argument(
+            "--agent", action="append", type=agent, metavar="AGENT", help="only this agent; give it again for more"
+        ),
+        "agent",
+    )
+    choices(
+        suggest.add_argument(
+            "--code", action="append", type=code, metavar="CODE", help="only this code; give it again for more"
+        ),
+        "code",
+    )
+    suggest.add_argument("--steps", type=count, metavar="N", help="steps of the last runs (what the budget affords)")
+    suggest.add_argument("--shortest", type=count, metavar="N", default=1_000, help="fewest steps of a run (1k)")
+    suggest.add_argument("--seed", type=seed, metavar="S", default=0, help="the first seed (0)")
+    suggest.add_argument("--seeds", type=count, metavar="N", default=5, help="seeds of the last candidates (5)")
+    _measured(suggest)
+    suggest.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    _output(suggest, "suggestion")
+    _device(suggest)
+
     evaluate = command("evaluate", "evaluate", "evaluate a trained run on fresh episodes")
     evaluate.add_argument("folder", metavar="RUN", help="the folder of a run")
     choices(evaluate.add_argument("--task", metavar="ID", help="another task with the same spaces"), "task")
@@ -206,8 +238,8 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     evaluate.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
     _device(evaluate)
 
-    video = command("video", "video.video", "film a trained run: its best, median and worst episode", VIDEO_NOTE)
-    video.epilog = VIDEO_EXAMPLES
+    video = command("video", "video.video", "film a trained run: its best, median and worst episode", notes.VIDEO_NOTE)
+    video.epilog = notes.VIDEO_EXAMPLES
     video.add_argument("folder", metavar="RUN", help="the folder of a run")
     choices(video.add_argument("--task", metavar="ID", help="another task with the same spaces"), "task")
     video.add_argument("--episodes", type=count, metavar="N", default=10, help="episodes to choose from (10)")
@@ -217,6 +249,13 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     video.add_argument("--sampled", action="store_true", help="play the sampling policy, not the greedy one")
     video.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
     _device(video)
+
+    export = command("export", "export.export", "write a trained policy as files that run without actlab")
+    export.add_argument("folder", metavar="RUN", help="the folder of a finished run")
+    export.add_argument("--out", required=True, metavar="DIR", help="where the files go")
+    export.add_argument(
+        "--format", choices=("safetensors", "onnx"), default="safetensors", help="weights alone, or an ONNX file too"
+    )
 
     resume = command("resume", "resume", "go on with a run that was stopped")
     resume.add_argument("folder", metavar="RUN", help="the folder of a run")
@@ -248,7 +287,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     _device(doctor)
 
     script = command(
-        "completion", "completion", "print the script that lets a shell complete `actlab`", COMPLETION_NOTE
+        "completion", "completion", "print the script that lets a shell complete `actlab`", notes.COMPLETION_NOTE
     )
     script.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="bash|zsh|fish", help="the shell")
 
@@ -262,40 +301,6 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
         shared.add_argument("--quiet", action="store_true", help="no progress")
         shared.add_argument("--debug", action="store_true", help="show where an error came from")
     return top
-
-
-COMPLETION_NOTE = " Bash, for example: actlab completion bash > ~/.local/share/bash-completion/completions/actlab"
-
-
-SWEEP_NOTE = """
-
-Every setting is trained with the same seeds. Options that are real numbers share one compilation, so many of their
-values cost little more than their training; other options (widths, numbers of environments) are compiled for each
-value. The best of many settings is optimistic: the last line is the command that trains it again with fresh seeds."""
-
-SWEEP_EXAMPLES = """\
-examples:
-  actlab sweep ppo --task CartPole-v1 --vary learning_rate=1e-4..1e-2:log --grid 6
-  actlab sweep sac:width=64 --task Pendulum-v1 --code normalise --steps 10k --seeds 3 --random 16 \\
-      --vary learning_rate=1e-4..3e-3:log --vary target_rate=0.001..0.05:log --vary batch_size=64,256
-
-The same command goes on with a sweep that was stopped, and more seeds or values train only what is new.
-`actlab agents AGENT` lists what can be varied.
-"""
-
-VIDEO_NOTE = """
-
-Plays episodes, and writes three of them into one file. Beside the picture a panel shows what the agent chose: the
-code and the native action that it stands for, with what was allowed (shaded) and what was not (grey), the reward and
-the return so far. An .mp4 needs the extra `video`; a .gif needs nothing more."""
-
-VIDEO_EXAMPLES = """\
-examples:
-  actlab video runs/NAME
-  actlab video runs/NAME --episodes 30 --sampled --out sampled.gif
-
-Without a display MuJoCo draws by EGL; where that is missing: MUJOCO_GL=osmesa actlab video RUN
-"""
 
 
 def _task(parser: Parser, choices: Callable, several: bool = False) -> None:

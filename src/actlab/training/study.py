@@ -49,6 +49,22 @@ def agent_label(description: dict[str, Any], agent: Any) -> str:
     return description["agent"] + (f":{options}" if options else "")
 
 
+def cells_of(
+    description: dict[str, Any], seeds: Iterable[int], steps: int, evaluations: int, episodes: int
+) -> list[Cell]:
+    """The cells of an arm, one a seed: each scores a policy, and has as input the cell that trains it."""
+    parameters = {**description, "steps": steps, "evaluations": evaluations, "episodes": episodes}
+    return [
+        Cell(
+            "actlab.training.api:evaluate_cell",
+            {"episodes": episodes},
+            seed,
+            {"train": Cell("actlab.training.api:train_cell", parameters, seed)},
+        )
+        for seed in seeds
+    ]
+
+
 def plan(
     agents: Sequence[Any],
     tasks: Sequence[Task],
@@ -89,16 +105,11 @@ def plan(
                 if why is not None:
                     skipped.append(Pair(task.spec.name, label, text, why))
                     continue
-                parameters = {**description, "steps": steps, "evaluations": evaluations, "episodes": episodes}
                 name = f"{label} + {description['code']}"
                 if len(tasks) > 1:
                     name += f" on {task.spec.name}"
                 labels[name] = (label, description["code"], task.spec.name)
-                trained = [Cell("actlab.training.api:train_cell", parameters, seed) for seed in seeds]
-                arms[name] = [
-                    Cell("actlab.training.api:evaluate_cell", {"episodes": episodes}, cell.seed, {"train": cell})
-                    for cell in trained
-                ]
+                arms[name] = cells_of(description, seeds, steps, evaluations, episodes)
     names = " and ".join(task.spec.name for task in tasks)
     asked = question or f"Which treatment of the action space learns best on {names}?"
     return Plan(Study(asked, arms), labels, skipped, {task.spec.name: task for task in tasks})
@@ -117,13 +128,13 @@ def run_plan(
     folder = RUNS / title if out is None else Path(out)
     root = RUNS / "cells" if out is None else folder / "cells"
     began = time.perf_counter()
-    result = collect_result(planned, root, workers, command, quiet, _reporter(planned.study, quiet))
+    result = collect_result(planned, root, workers, command, quiet, reporter(planned.study, quiet))
     result = replace(result, seconds=time.perf_counter() - began)
     result.save(folder / "study.json")
     return result, folder
 
 
-def _reporter(study: Study, quiet: bool) -> Callable[[Cell, str], None]:
+def reporter(study: Study, quiet: bool) -> Callable[[Cell, str], None]:
     """A line on standard error for every seed that ends, with an estimate of the time left."""
     names = {cell.address: name for name, cells in study.arms.items() for cell in cells}
     ended, computed, began = 0, 0, time.perf_counter()
