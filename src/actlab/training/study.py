@@ -105,7 +105,14 @@ def plan(
 
 
 def run_plan(
-    planned: Plan, kind: str, out: str | Path | None, *, workers: int, command: str, quiet: bool
+    planned: Plan,
+    kind: str,
+    out: str | Path | None,
+    *,
+    workers: int,
+    patience: float,
+    command: str,
+    quiet: bool,
 ) -> tuple[Any, Path]:
     """Compute what is missing of a study and save it: the result, and the folder that holds it.
 
@@ -117,7 +124,7 @@ def run_plan(
     folder = RUNS / title if out is None else Path(out)
     root = RUNS / "cells" if out is None else folder / "cells"
     began = time.perf_counter()
-    result = collect_result(planned, root, workers, command, quiet, _reporter(planned.study, quiet))
+    result = collect_result(planned, root, workers, patience, command, quiet, _reporter(planned.study, quiet))
     result = replace(result, seconds=time.perf_counter() - began)
     result.save(folder / "study.json")
     return result, folder
@@ -150,13 +157,19 @@ def duration(seconds: float) -> str:
 
 
 def collect_result(
-    planned: Plan, root: Path, workers: int, command: str, quiet: bool, report: Callable[[Cell, str], None]
+    planned: Plan,
+    root: Path,
+    workers: int,
+    patience: float,
+    command: str,
+    quiet: bool,
+    report: Callable[[Cell, str], None],
 ) -> Any:
     """Run the cells that are missing and gather what the report shows (a `reports.result.StudyResult`)."""
     from actlab.reports.result import Arm, Failure, SeedResult, Skipped, StudyResult
 
     cells = [cell for arm in planned.study.arms.values() for cell in arm]
-    failed = run_cells(cells, root, workers=workers, report=report, quiet=quiet)
+    failed = run_cells(cells, root, workers=workers, patience=patience, report=report, quiet=quiet)
     arms, failures = [], []
     for name, evaluations in planned.study.arms.items():
         seeds: list[Any] = []
