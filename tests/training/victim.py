@@ -83,7 +83,7 @@ def train(kind: str, folder: Path) -> None:
     agent, task, steps, data = {
         "ppo": (PPO(environments=2, decisions=32, minibatch=32, epochs=2, width=16), "CartPole-v1", 640, {}),
         "sac": (SAC(width=16, batch_size=16, warmup=40), "Hopper-v5", 160, {}),
-        "bc": (BC(width=16, batch_size=16), "Pendulum-v1", 60, {"data": rows(200)}),
+        "bc": (BC(width=16, batch_size=16), "Pendulum-v1", 24, {"data": rows(200)}),
     }[kind]
     settings = Settings(steps, evaluations=2, episodes=2, checkpoint_seconds=0.0)
     loop.train(agent, find_task(task), settings, 3, folder, data=data)
