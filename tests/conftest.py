@@ -13,6 +13,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", True)  # a test that means to make a NaN says `with jax.debug_nans(False)`
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_programs():
+    """Drop the compiled programs of a module at its end; all of them together would take gigabytes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key() -> jax.Array:
     """A typed random key, the same in every test."""

@@ -55,12 +55,14 @@ class Faulty(gymnasium.Env):
                 observation[1] = np.inf
             elif self.fault == "wrong shape":
                 observation = np.zeros(4, np.float32)
+            elif self.fault == "hangs":
+                time.sleep(3600)
             else:
                 raise RuntimeError("the simulator is gone")
         return observation, reward, False, False, {}
 
 
-for name in ("nan reward", "infinite observation", "wrong shape", "raises"):
+for name in ("nan reward", "infinite observation", "wrong shape", "hangs", "raises"):
     word = name.title().replace(" ", "")
     gymnasium.register(f"{word}-v0", entry_point=Faulty, kwargs={"fault": name}, max_episode_steps=50)
 '''
@@ -153,6 +155,13 @@ CASES = (
         "an observation of a wrong shape", f"train random --task faulty:WrongShape-v0 {TINY}", 1, "step 10.*4", _faulty
     ),
     Case("a simulator that raises", f"train random --task faulty:Raises-v0 {TINY}", 1, "simulator is gone", _faulty),
+    Case(
+        "a simulator that hangs",
+        f"train random --task faulty:Hangs-v0 {TINY} --patience 2",
+        1,
+        "hangs at step 10: .* 2 s.*--patience",
+        _faulty,
+    ),
     Case("no run folder", "resume nowhere", 1, "nowhere is no run folder"),
     Case("a truncated checkpoint", "resume run", 1, "checkpoint.safetensors is damaged", _truncated),
     Case("a foreign checkpoint", "resume run", 1, "no checkpoint of actlab", _foreign),
@@ -184,7 +193,7 @@ def _other(here: Path) -> None:
 def forget_faulty() -> None:
     """What a case has registered with Gymnasium."""
     sys.modules.pop("faulty", None)
-    for name in ("NanReward", "InfiniteObservation", "WrongShape", "Raises"):
+    for name in ("NanReward", "InfiniteObservation", "WrongShape", "Hangs", "Raises"):
         gymnasium.registry.pop(f"{name}-v0", None)
 
 

@@ -131,8 +131,10 @@ def _check_task(options: argparse.Namespace, name: str) -> None:
         ActlabError: it found errors (said last, so that the exit code tells).
     """
     from actlab.tasks.check import check_task
+    from actlab.training.patience import patience
 
-    findings = check_task(name)
+    with patience(options.patience):
+        findings = check_task(name)
     data = [{"severity": finding.severity, "sentence": finding.sentence} for finding in findings]
     show(options, data, "\n".join(map(str, findings)))
     errors = sum(finding.severity == "error" for finding in findings)
@@ -210,11 +212,13 @@ def train(options: argparse.Namespace) -> None:
     from actlab.actions.parse import fitting_codes, parse_code
     from actlab.tasks import task as find_task
     from actlab.training import api
+    from actlab.training.patience import patience
 
     flags = {
         name[6:]: value for name, value in vars(options).items() if name.startswith("agent.") and value is not None
     }
-    task = find_task(options.task)
+    with patience(options.patience):
+        task = find_task(options.task)
     if options.code is not None:
         code = parse_code(options.code)
         try:
@@ -233,6 +237,7 @@ def train(options: argparse.Namespace) -> None:
         episodes=options.episodes,
         sinks=options.sink or (),
         start=options.start,
+        patience=options.patience,
         quiet=options.quiet,
     )
     _show_runs(options, runs if isinstance(runs, list) else [runs])
@@ -268,7 +273,7 @@ def resume(options: argparse.Namespace) -> None:
     use_device(options.device)
     from actlab.training import api
 
-    _show_runs(options, [api.resume(options.folder, quiet=options.quiet)])
+    _show_runs(options, [api.resume(options.folder, patience=options.patience, quiet=options.quiet)])
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -278,7 +283,9 @@ def evaluate(options: argparse.Namespace) -> None:
     from actlab.reports.verdict import bracket, number
     from actlab.training import api
 
-    scores = api.evaluate(options.folder, options.task, episodes=options.episodes, seed=options.seed)
+    scores = api.evaluate(
+        options.folder, options.task, episodes=options.episodes, seed=options.seed, patience=options.patience
+    )
     rows = [("score", "policy", "mean [95% interval]", "lowest", "highest")]
     for name, policies in scores.items():
         for policy, values in policies.items():
@@ -303,6 +310,7 @@ def compare(options: argparse.Namespace) -> None:
         evaluations=options.evaluations,
         episodes=options.episodes,
         workers=options.workers,
+        patience=options.patience,
         question=options.question,
         command=options.line,
         quiet=options.quiet,

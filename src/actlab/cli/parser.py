@@ -54,6 +54,13 @@ def count(text: str) -> int:
     return int(number)
 
 
+def seconds(text: str) -> float:
+    """A time above 0, or `inf`."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?|inf", text) or not float(text) > 0:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0 (600, 0.5, inf); received {text!r}")
+    return float(text)
+
+
 def seed(text: str) -> int:
     """A seed: 0 or more."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
@@ -141,6 +148,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     train.add_argument("--from", dest="start", metavar="RUN", help="begin with the weights of a finished run")
     train.add_argument("--sink", action="append", choices=("tensorboard", "wandb"), help="write metrics there too")
     _output(train, "run")
+    _patience(train)
     _device(train)
     shown = list(table("agent").values()) if completion else _agents_in(words)
     _agent_options(train, shown, hidden=completion)
@@ -162,6 +170,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     compare.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
     compare.add_argument("--question", metavar="TEXT", help="what is asked, as the report's title")
     _output(compare, "study")
+    _patience(compare)
     _device(compare)
 
     sweep = command(
@@ -197,6 +206,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     _measured(sweep)
     sweep.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
     _output(sweep, "sweep")
+    _patience(sweep)
     _device(sweep)
 
     suggest = command(
@@ -236,6 +246,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     choices(evaluate.add_argument("--task", metavar="ID", help="another task with the same spaces"), "task")
     evaluate.add_argument("--episodes", type=count, metavar="N", default=100, help="episodes (100)")
     evaluate.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
+    _patience(evaluate)
     _device(evaluate)
 
     video = command("video", "video.video", "film a trained run: its best, median and worst episode", notes.VIDEO_NOTE)
@@ -248,6 +259,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     video.add_argument("--height", type=count, metavar="N", default=320, help="height of the video in pixels (320)")
     video.add_argument("--sampled", action="store_true", help="play the sampling policy, not the greedy one")
     video.add_argument("--seed", type=seed, metavar="S", default=0, help="seed of the episodes (0)")
+    _patience(video)
     _device(video)
 
     export = command("export", "export.export", "write a trained policy as files that run without actlab")
@@ -259,6 +271,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
 
     resume = command("resume", "resume", "go on with a run that was stopped")
     resume.add_argument("folder", metavar="RUN", help="the folder of a run")
+    _patience(resume)
     _device(resume)
 
     report = command("report", "report", "write the report of a study as one HTML page")
@@ -267,6 +280,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
 
     tasks = command("tasks", "tasks", "list tasks; show or check one", usage="actlab tasks [NAME | check ID] [flags]")
     choices(tasks.add_argument("words", nargs="*", metavar="NAME", help="a task to show; or `check ID`"), "task")
+    _patience(tasks)
 
     for kind in ("agent", "code"):
         listing = command(f"{kind}s", "catalogue", f"list {kind}s; show one with its options")
@@ -321,6 +335,11 @@ def _measured(parser: Parser) -> None:
 
 def _output(parser: Parser, what: str) -> None:
     parser.add_argument("--out", metavar="DIR", help=f"folder of the {what} (default: a new one under runs/)")
+
+
+def _patience(parser: Parser) -> None:
+    text = "most seconds that a simulator may take for one step (600)"
+    parser.add_argument("--patience", type=seconds, metavar="SECONDS", default=600.0, help=text)
 
 
 def _device(parser: Parser) -> None:

@@ -20,6 +20,7 @@ def video(options: argparse.Namespace) -> None:
         height=options.height,
         sampled=options.sampled,
         seed=options.seed,
+        patience=options.patience,
         quiet=options.quiet,
     )
     rows = [(e.title, f"episode {e.index}", f"return {number(e.total)}", f"{e.steps} steps") for e in made.episodes]

@@ -18,6 +18,7 @@ from actlab.core.sets import Allowed
 from actlab.tasks.door import as_declared, fault, flag_fault, mask_from_host, possible, reward_fault, short
 from actlab.tasks.findings import Ending, Findings, corners, judge_actions, judge_ends, sample_allowed
 from actlab.tasks.gymnasium import HostEnvironment
+from actlab.tasks.waiting import waits_for
 
 _EPISODES = 3
 _COMPARED = 200
@@ -78,7 +79,8 @@ class _Check:
     def reset(self, env: gymnasium.Env, seed: int | None) -> tuple[Any, Allowed] | None:
         """Observation and set; None where it fails, which is noted."""
         try:
-            observation, info = env.reset(seed=seed)
+            with waits_for("environment", self.environment.name, "at reset"):
+                observation, info = env.reset(seed=seed)
         except Exception as error:
             self.found.add("error", "reset", f"It raised {_told(error)} when it was reset with seed {seed}.")
             return None
@@ -89,7 +91,8 @@ class _Check:
         given = as_declared(env.action_space, self.action.to_host(native))
         before = time.perf_counter()
         try:
-            result = env.step(given)
+            with waits_for("environment", self.environment.name, when):
+                result = env.step(given)
         except Exception as error:
             self.found.add(
                 "error",

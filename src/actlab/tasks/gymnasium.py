@@ -33,6 +33,7 @@ from actlab.core.spaces import Space
 from actlab.core.steps import TimeStep, Tree
 from actlab.tasks.door import as_declared, each, fault, flag_fault, mask_from_host, possible, reward_fault, short
 from actlab.tasks.make import make_task
+from actlab.tasks.waiting import Abandoned, waits_for
 
 DEFAULT_HORIZON = 1000
 """Most native steps of an episode where the environment declares no limit of its own."""
@@ -122,7 +123,11 @@ class HostEnvironment:
         self._running = state
         options = options_of(context, self.name)
         try:
-            observation, info = self._env.reset(seed=state.seed, options=options)
+            with waits_for("environment", self.name, "at reset"):
+                observation, info = self._env.reset(seed=state.seed, options=options)
+        except Abandoned:
+            self._close.detach()  # what does not return from a step would not return from its end either
+            raise
         except Exception as error:
             raise ActlabError(f"The environment {self.name!r} failed to reset: {_told(error)}") from error
         observed = self._observed(observation, "at reset")
@@ -143,7 +148,11 @@ class HostEnvironment:
             raise ActlabError(f"The environment {self.name!r} cannot step {where}: the episode {why}; reset first.")
         try:
             given = as_declared(self._env.action_space, self.action.to_host(native))
-            observation, reward, terminated, truncated, info = self._env.step(given)
+            with waits_for("environment", self.name, where):
+                observation, reward, terminated, truncated, info = self._env.step(given)
+        except Abandoned:
+            self._close.detach()
+            raise
         except Exception as error:
             raise ActlabError(f"The environment {self.name!r} failed {where}: {_told(error)}") from error
         state.actions.append(each(np.array, native))
@@ -247,7 +256,7 @@ class HostEnvironment:
         if given.get("render_mode") not in (None, "human"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # needs no display; read when MuJoCo makes its first picture
         try:
-            with _current_folder_importable():
+            with _current_folder_importable(), waits_for("environment", self.name, "as it is made"):
                 if isinstance(self._source, str):
                     env = gymnasium.make(self._source, disable_env_checker=True, **self._limits, **given)
                 else:

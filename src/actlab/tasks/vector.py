@@ -26,6 +26,7 @@ from actlab.tasks.door import (
     reward_fault,
 )
 from actlab.tasks.snapshots import Snapshot, check_lanes, mix, packed, row, unpacked
+from actlab.tasks.waiting import waits_for
 
 
 class VectorLanes:
@@ -179,7 +180,8 @@ class VectorLanes:
 
     def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            return getattr(self._vector, name)(*args, **kwargs)
+            with waits_for("vector", self._name, self._when):
+                return getattr(self._vector, name)(*args, **kwargs)
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise ActlabError(f"The vector {self._name!r} failed to {name} {self._when}: {what}") from error

@@ -24,6 +24,7 @@ from actlab.training.checkpoint import load_tree, read_json, save_tree, write_js
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.loop import CHECKPOINT, Settings, make_driver
 from actlab.training.loop import train as train_loop
+from actlab.training.patience import PATIENCE, patient
 from actlab.training.plain import to_plain
 from actlab.training.progress import Progress
 from actlab.training.recorded import check_rows, fingerprints, read_inputs
@@ -106,6 +107,7 @@ def train_cell(cell: Cell, folder: Path, inputs: Mapping[str, Path], quiet: bool
     return _train_into(folder, agent, driver.task, _settings(config), cell.seed, driver, quiet, data=data)
 
 
+@patient
 def train(
     agent: Any,
     task: Task | str,
@@ -120,6 +122,7 @@ def train(
     start: Run | str | Path | None = None,
     data: Mapping[str, Batch] | None = None,
     keep: bool = False,
+    patience: float = PATIENCE,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Train an agent; goes on where an earlier call was interrupted, and does nothing where it is finished.
@@ -140,6 +143,7 @@ def train(
             asks for, by its name: `{"data": rows}` for `bc` and `td3-bc`. E lanes of N decisions, each in the
             order of time. Their fingerprint is written down; they are not kept in the folder as a data set.
         keep: keep the weights of every evaluation, for `learner_of(run, steps)`.
+        patience: most seconds that a simulator on the host may take for one step or reset, before it is given up.
         quiet: no progress bar.
 
     Returns:
@@ -147,7 +151,7 @@ def train(
 
     Raises:
         ActlabError: the agent does not fit the task's code, a folder holds another run, the weights of `start` do
-            not fit, or the agent needs data that are missing or do not fit the task.
+            not fit, the agent needs data that are missing or do not fit the task, or a simulator hangs.
     """
     enable_compilation_cache()
     task = find_task(task) if isinstance(task, str) else task
@@ -186,11 +190,13 @@ def train(
     return runs[0] if seeds is None else runs
 
 
+@patient
 def resume(
     folder: str | Path,
     *,
     task: Task | None = None,
     data: Mapping[str, Batch] | None = None,
+    patience: float = PATIENCE,
     quiet: bool = False,
 ) -> Run:
     """Go on with an interrupted run; the result is bit-equal to a run that was not interrupted.
@@ -198,6 +204,7 @@ def resume(
     Args:
         task: where the run's task was made in Python and has no registered name.
         data: what the run was given (see `train`).
+        patience: as in `train`.
 
     Raises:
         ActlabError: the folder holds no run, its checkpoint is damaged, or the run was given other data.
@@ -234,14 +241,21 @@ def _template(task: str, code: str, agent: str, static: str) -> Any:
     return shapes(make_agent(agent, json.loads(static)), bound)
 
 
+@patient
 def evaluate(
-    policy: Run | str | Path | Any, task: Task | str | None = None, *, episodes: int = 100, seed: int = 0
+    policy: Run | str | Path | Any,
+    task: Task | str | None = None,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    patience: float = PATIENCE,
 ) -> dict[str, dict[str, list[float]]]:
     """Play whole episodes and score them; episode i depends on (seed, i) alone, never on the training.
 
     Args:
         policy: a run, a run's folder, or a `Policy` without state (an oracle, a scripted or random policy).
         task: another task than the run's (by its name, it is played in the run's code); needed for a bare policy.
+        patience: as in `train`.
 
     Returns:
         score -> {"deterministic": [one number an episode], "stochastic": [...]}.
@@ -317,6 +331,7 @@ def fits(agent: Any, task: Task) -> str | None:
     return why_not(agent, task)
 
 
+@patient
 def compare(
     agents: Sequence[Any],
     tasks: Sequence[Task | str] | Task | str,
@@ -329,13 +344,15 @@ def compare(
     evaluations: int = 10,
     episodes: int = 20,
     workers: int = 1,
+    patience: float = PATIENCE,
     question: str | None = None,
     command: str = "",
     quiet: bool = False,
 ) -> StudyRun:
     """Every agent with every code on every task, `seeds` seeds each; pairs that do not fit are listed.
 
-    Cells that were computed before are kept: a second call runs nothing, an interrupted one goes on.
+    Cells that were computed before are kept: a second call runs nothing, an interrupted one goes on. A simulator that
+    takes more than `patience` seconds for one step or reset fails its cell.
 
     Raises:
         ActlabError: nothing fits.
@@ -349,7 +366,7 @@ def compare(
     if not planned.study.arms:
         reasons = " ".join(f"{s.agent} with {s.code}: {s.reason}" for s in planned.skipped)
         raise ActlabError(f"No pair of agent and code fits. {reasons}")
-    result, folder = run_plan(planned, "study", out, workers=workers, command=command, quiet=quiet)
+    result, folder = run_plan(planned, "study", out, workers=workers, patience=patience, command=command, quiet=quiet)
     return StudyRun(planned.study, result, folder)
 
 

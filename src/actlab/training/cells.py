@@ -17,6 +17,8 @@ from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell
 from actlab.training.checkpoint import read_json, write_json
 from actlab.training.loop import Interrupted
+from actlab.training.patience import PATIENCE
+from actlab.training.patience import patience as waiting_for
 from actlab.training.runs import locked, slug, static_options
 
 Report = Callable[[Cell, str], None]
@@ -73,11 +75,12 @@ def _timed(path: Path) -> Iterator[None]:
         write_json(path, before + time.perf_counter() - began)
 
 
-def _worker(cell: Cell, root: Path) -> None:
+def _worker(cell: Cell, root: Path, patience: float) -> None:
     from actlab.training.compilation import enable_compilation_cache
 
     enable_compilation_cache()
-    compute(cell, root)
+    with waiting_for(patience):
+        compute(cell, root)
 
 
 def run_cells(
@@ -85,6 +88,7 @@ def run_cells(
     root: Path,
     *,
     workers: int = 1,
+    patience: float = PATIENCE,
     report: Report = lambda cell, event: None,
     quiet: bool = True,
 ) -> dict[str, str]:
@@ -92,6 +96,7 @@ def run_cells(
 
     Args:
         workers: processes; 1 is this process. More only help where cells leave cores idle.
+        patience: most seconds that a simulator may take for one step or reset; a cell whose simulator hangs fails.
         report: called with (cell, "kept" | "done" | the sentence of its error).
 
     Returns:
@@ -120,7 +125,8 @@ def run_cells(
                 fail(cell, sentence)
                 continue
             try:
-                compute(cell, root, quiet)
+                with waiting_for(patience):
+                    compute(cell, root, quiet)
                 report(cell, "done")
             except Interrupted:
                 raise
@@ -131,7 +137,7 @@ def run_cells(
         if workers <= 1:
             here()
         else:
-            _in_processes(ordered, root, workers, report, blocked, fail)
+            _in_processes(ordered, root, workers, patience, report, blocked, fail)
     except (KeyboardInterrupt, Interrupted):  # workers were told too, and wrote their checkpoints
         raise Interrupted("Stopped; what was computed stays, and the same command goes on from there.") from None
     return failed
@@ -151,6 +157,7 @@ def _in_processes(
     ordered: list[Cell],
     root: Path,
     workers: int,
+    patience: float,
     report: Report,
     blocked: Callable[[Cell], str | None],
     fail: Callable[[Cell, BaseException | str], None],
@@ -188,7 +195,7 @@ def _in_processes(
                 cell = min(ready, key=lambda c: (_arm(c) != at[worker], _arm(c) in others))
                 waiting.remove(cell)
                 at[worker] = _arm(cell)
-                running[pools[worker].submit(_worker, cell, root)] = worker, cell
+                running[pools[worker].submit(_worker, cell, root, patience)] = worker, cell
             if not running:
                 continue
             for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -51,6 +51,9 @@ class HostDriver:
         self._lost: set[str] = set()
         self._plain = not agent.compiled
         self._absorb = jax.jit(self._learn, donate_argnums=(1,)) if agent.compiled else self._learn
+        init = lambda agent, key, start: agent.init(task.spec, key, start)  # noqa: E731
+        self._init = jax.jit(init, compiler_options=RUN_ONCE) if agent.compiled else init
+        self._score = jax.jit(jax.vmap(task.score))
         self._add = jax.jit(buffer.add, donate_argnums=(0,))
         self._observe = {
             name: jax.jit(source.observe, donate_argnums=(0,)) if agent.compiled else source.observe
@@ -61,16 +64,19 @@ class HostDriver:
     def start(self, agent: Any, key: Array, data: Mapping[str, Any], start: Tree, most_rows: int) -> Carry:
         """The carry before the first tick."""
         check_sources(self.sources, data)
-        init = lambda agent, key: agent.init(self.task.spec, key, start)  # noqa: E731
-        learner = (jax.jit(init, compiler_options=RUN_ONCE) if agent.compiled else init)(agent, fold(key, "init"))
-        self.collectors, lanes, row = {}, {}, {}
+        learner = self._init(agent, fold(key, "init"), start)
+        self._lost.clear()
+        lanes, row = {}, {}
         for name, source in self.sources.items():
             rollout = collecting(source)
             if rollout is None:
                 continue
             policy = rollout.behaviour or agent
-            collector = Collector(self.task, policy, rollout.environments)
-            self.collectors[name] = collector
+            if name in self.collectors:  # the next run: the same compiled programs, other simulators
+                self.collectors[name].renew()
+            else:
+                self.collectors[name] = Collector(self.task, policy, rollout.environments)
+            collector = self.collectors[name]
             lanes[name] = collector.begin(policy, rollout, learner, fold(key, "lanes", name))
             row[name] = self._row_shape(collector, policy, learner, lanes[name], key)
         buffers = empty_buffers(self.sources, row, data, most_rows)
@@ -161,7 +167,7 @@ class HostDriver:
         source = Rollout(episodes=1, environments=episodes)
         batch, _, tally = collector.roll_out(agent, source, learner, None, key, 0, discount=1.0)
         raise_for(self.task, jax.tree.map(np.sum, tally))
-        scores = jax.jit(jax.vmap(self.task.score))(batch._replace(memory=(), extras=(), context=()))
+        scores = self._score(batch._replace(memory=(), extras=(), context=()))
         return {**{name: np.asarray(values) for name, values in scores.items()}, "violations": tally.violations}
 
     def snapshot(self, carry: Carry) -> tuple[Tree, dict[str, Any], dict[str, Any]]:

@@ -107,6 +107,11 @@ class Collector:
 
     # --- episodes ------------------------------------------------------------------------------------
 
+    def renew(self) -> None:
+        """Fresh simulators: nothing of what was played before is left."""
+        self.lanes = _lanes_of(self.task.environment, self.count)
+        self._begun = False
+
     def begin(self, agent: Any, source: Rollout, learner: Tree, key: Array) -> HostLanes:
         """All lanes at the start of an episode."""
         if self._begun and not self.lanes.survives:

@@ -17,6 +17,7 @@ from actlab.training.cells import folder_of, run_cells
 from actlab.training.checkpoint import read_json
 from actlab.training.fit import why_not
 from actlab.training.metrics import read_metrics
+from actlab.training.patience import PATIENCE
 from actlab.training.runs import RUNS, describe, machine, options_of, slug, static_options, versions
 
 
@@ -116,7 +117,14 @@ def plan(
 
 
 def run_plan(
-    planned: Plan, kind: str, out: str | Path | None, *, workers: int, command: str, quiet: bool
+    planned: Plan,
+    kind: str,
+    out: str | Path | None,
+    *,
+    workers: int,
+    patience: float,
+    command: str,
+    quiet: bool,
 ) -> tuple[Any, Path]:
     """Compute what is missing of a study and save it: the result, and the folder that holds it.
 
@@ -128,7 +136,7 @@ def run_plan(
     folder = RUNS / title if out is None else Path(out)
     root = RUNS / "cells" if out is None else folder / "cells"
     began = time.perf_counter()
-    result = collect_result(planned, root, workers, command, quiet, reporter(planned.study, quiet))
+    result = collect_result(planned, root, workers, command, quiet, reporter(planned.study, quiet), patience)
     result = replace(result, seconds=time.perf_counter() - began)
     result.save(folder / "study.json")
     return result, folder
@@ -161,13 +169,19 @@ def duration(seconds: float) -> str:
 
 
 def collect_result(
-    planned: Plan, root: Path, workers: int, command: str, quiet: bool, report: Callable[[Cell, str], None]
+    planned: Plan,
+    root: Path,
+    workers: int,
+    command: str,
+    quiet: bool,
+    report: Callable[[Cell, str], None],
+    patience: float = PATIENCE,
 ) -> Any:
     """Run the cells that are missing and gather what the report shows (a `reports.result.StudyResult`)."""
     from actlab.reports.result import Arm, Failure, SeedResult, Skipped, StudyResult
 
     cells = [cell for arm in planned.study.arms.values() for cell in arm]
-    failed = run_cells(cells, root, workers=workers, report=report, quiet=quiet)
+    failed = run_cells(cells, root, workers=workers, patience=patience, report=report, quiet=quiet)
     arms, failures = [], []
     for name, evaluations in planned.study.arms.items():
         seeds: list[Any] = []

@@ -26,6 +26,7 @@ from actlab.reports.sweep import SweepResult, Varied
 from actlab.tasks.catalogue import task as find_task
 from actlab.training.api import StudyRun
 from actlab.training.compilation import enable_compilation_cache
+from actlab.training.patience import PATIENCE, patient
 from actlab.training.runs import options_of, static_options
 from actlab.training.study import plan, run_plan
 
@@ -74,6 +75,7 @@ class SweepRun:
         return save(parallel_coordinates(self.result, title=title), self.folder / "figures" / "sweep")[0]
 
 
+@patient
 def sweep(
     agent: Any,
     task: Task | str,
@@ -89,6 +91,7 @@ def sweep(
     evaluations: int = 10,
     episodes: int = 20,
     workers: int = 1,
+    patience: float = PATIENCE,
     command: str = "",
     quiet: bool = False,
 ) -> SweepRun:
@@ -134,7 +137,7 @@ def sweep(
     )
     if not planned.study.arms:
         raise ActlabError(f"No setting of {name} fits. {planned.skipped[0].reason}")
-    study, folder = run_plan(planned, "sweep", out, workers=workers, command=command, quiet=quiet)
+    study, folder = run_plan(planned, "sweep", out, workers=workers, patience=patience, command=command, quiet=quiet)
     trained = {arm.name: {option: arm.parameters[option] for option in choices} for arm in study.arms}
     varied = [
         Varied(

@@ -33,6 +33,7 @@ from actlab.training.api import playable
 from actlab.training.cameras import Take, camera_for
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.host_collect import Collector
+from actlab.training.patience import PATIENCE, patient
 from actlab.training.progress import Progress
 from actlab.training.runs import Run
 
@@ -66,6 +67,7 @@ class Video:
     episodes: list[Filmed]
 
 
+@patient
 def video(
     policy: Run | str | Path | Any,
     task: Task | str | None = None,
@@ -76,6 +78,7 @@ def video(
     height: int = 320,
     sampled: bool = False,
     seed: int = 0,
+    patience: float = PATIENCE,
     quiet: bool = False,
 ) -> Video:
     """Film the best, median and worst of some episodes, with the chosen code and action beside the picture.
@@ -89,6 +92,7 @@ def video(
         height: of the video in pixels, at least 120.
         sampled: play the sampling policy in place of the greedy one.
         seed: of the episodes: the same seed gives the same video.
+        patience: most seconds that a simulator may take for one step or reset.
         quiet: no progress bar.
 
     Raises:

@@ -37,6 +37,7 @@ from actlab.tasks.make import make_task
 from actlab.tasks.snapshots import Snapshot
 from actlab.tasks.suites.scores import SUCCESS, success_score
 from actlab.tasks.suites.streams import unwarned
+from actlab.tasks.waiting import waits_for
 
 LONGEST = 200_000
 """A declared time limit above this is none."""
@@ -176,9 +177,11 @@ class PoolLanes:
             )
         if self._pool is None:
             self._pool = self._make([int(seed) for seed in seeds])
-            observation, info = self._pool.reset()
+            with self._waits():
+                observation, info = self._pool.reset()
         elif where.any():
-            observation, info = self._pool.reset(np.flatnonzero(where).astype(np.int32))
+            with self._waits():
+                observation, info = self._pool.reset(np.flatnonzero(where).astype(np.int32))
         else:
             return self._last
         none = np.zeros(len(info["env_id"]), bool)
@@ -200,7 +203,9 @@ class PoolLanes:
         chosen = np.flatnonzero(where).astype(np.int32)
         rows = each(lambda leaf: np.asarray(leaf)[chosen], native)
         action = batch_to_host(self._environment.action, rows, len(chosen))
-        return self._write(where, *self._pool.step(action, chosen), first=False)
+        with self._waits():
+            returned = self._pool.step(action, chosen)
+        return self._write(where, *returned, first=False)
 
     def snapshot(self) -> Snapshot:
         """Nothing: EnvPool gives no state away."""
@@ -266,6 +271,9 @@ class PoolLanes:
         nothing = np.logical_not(mask.any(axis=1))
         self._raise("expected a legal action, received none" if (nothing & ~ended).any() else "", "action mask")
         return Mask(np.where(nothing[:, None], np.asarray(before.mask)[where], mask))
+
+    def _waits(self) -> waits_for:
+        return waits_for("pool", self._environment.name, f"at its step {self._steps}")
 
     def _raise(self, wrong: str, what: str) -> None:
         if wrong:
