@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actlab import actions as codes
     from actlab import agents
     from actlab.actions import constraints
+    from actlab.agents.simple import policy
     from actlab.core import sets, spaces
     from actlab.core.errors import ActlabError
     from actlab.tasks import make_task, register_task, task
@@ -32,6 +33,7 @@ _PLACES = {
     "evaluate": "actlab.training.api:evaluate",
     "load": "actlab.training.api:load",
     "make_task": "actlab.tasks:make_task",
+    "policy": "actlab.agents.simple:policy",
     "register_task": "actlab.tasks:register_task",
     "resume": "actlab.training.api:resume",
     "sets": "actlab.core.sets",
@@ -51,6 +53,7 @@ __all__ = [
     "evaluate",
     "load",
     "make_task",
+    "policy",
     "register_task",
     "resume",
     "sets",
