@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actlab import actions as codes
     from actlab import agents
     from actlab.actions import constraints
+    from actlab.agents.simple import policy
     from actlab.core import sets, spaces
     from actlab.core.errors import ActlabError
     from actlab.data.formats import read as read_data
@@ -38,6 +39,7 @@ _PLACES = {
     "load": "actlab.training.api:load",
     "make_data": "actlab.training.datasets:make_data",
     "make_task": "actlab.tasks:make_task",
+    "policy": "actlab.agents.simple:policy",
     "read_data": "actlab.data.formats:read",
     "register_task": "actlab.tasks:register_task",
     "resume": "actlab.training.api:resume",
@@ -61,6 +63,7 @@ __all__ = [
     "load",
     "make_data",
     "make_task",
+    "policy",
     "read_data",
     "register_task",
     "resume",

@@ -13,7 +13,7 @@ import numpy as np
 from actlab.actions.parse import code_text, parse_code
 from actlab.actions.save import codec_to_json
 from actlab.core.codec import Codec
-from actlab.core.contracts import Task
+from actlab.core.contracts import Policy, Task
 from actlab.core.errors import ActlabError
 from actlab.core.keys import fold
 from actlab.core.registry import AGENTS
@@ -253,7 +253,8 @@ def evaluate(
     """Play whole episodes and score them; episode i depends on (seed, i) alone, never on the training.
 
     Args:
-        policy: a run, a run's folder, or a `Policy` without state (an oracle, a scripted or random policy).
+        policy: a run, a run's folder, or a `Policy` that was not trained here (an oracle, a scripted or random
+            policy; any Python function by `actlab.policy`).
         task: another task than the run's (by its name, it is played in the run's code); needed for a bare policy.
         patience: as in `train`.
 
@@ -270,7 +271,7 @@ def playable(policy: Run | str | Path | Any, task: Task | str | None, seed: int)
 
     Raises:
         ActlabError: the run is not finished, a bare policy comes without a task, or the task's native space is not
-            that of the run's code.
+            that of the run's code; or it is neither a run nor a policy.
     """
     named, task = isinstance(task, str), find_task(task) if isinstance(task, str) else task
     if isinstance(policy, str | Path):
@@ -279,6 +280,11 @@ def playable(policy: Run | str | Path | Any, task: Task | str | None, seed: int)
         if task is not None and named:  # a name says no code: it is played in the run's own
             task = task.with_bound(policy.task.spec.codec)
         return policy.agent, learner_of(policy), task or policy.task
+    if not isinstance(policy, Policy) or isinstance(policy, type):
+        raise ActlabError(
+            f"What is played is a run, the folder of one, or a policy; received {policy!r}. "
+            "A function observation -> action becomes a policy by al.policy(function)."
+        )
     if task is None:
         raise ActlabError("A bare policy is played on a task: name it as the second argument.")
     return policy, policy.init(task.spec, jax.random.key(seed)), task

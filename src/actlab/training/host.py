@@ -86,7 +86,9 @@ class HostDriver:
 
     def _row_shape(self, collector: Collector, policy: Any, learner: Tree, lanes: Any, key: Array) -> Batch:
         """The shape of one row, from one decision that is not played."""
-        code, native, _, extras, _, _ = collector._decide(policy, learner, lanes, key, 0, False)
+        code, native, _, extras, _, _ = collector._decide(
+            policy, learner, lanes, key, 0, False, np.ones(collector.count, bool)
+        )
         one = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x)[1:], jnp.asarray(x).dtype), tree)  # noqa: E731
         length = self.task.spec.codec.length
         natives = jax.tree.map(lambda s: jax.ShapeDtypeStruct((length, *s.shape), s.dtype), one(native))

@@ -69,7 +69,7 @@ def _stack(parts: list) -> Tree:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
-def _index(tree: Tree, i: int | slice) -> Tree:
+def _index(tree: Tree, i: Any) -> Tree:
     return jax.tree.map(lambda leaf: leaf[i], tree)
 
 
@@ -98,6 +98,7 @@ class Collector:
             self._constrain = self._compiled_constrain
             self._allowed = jax.jit(jax.vmap(constraint.allowed))
         self._jit_decide = jax.jit(self._decide_all, static_argnames=("uniform",))
+        self._jit_keys = jax.jit(self._keys)
         self._jit_begin = jax.jit(
             lambda agent, learner, contexts, keys: jax.vmap(lambda c, k: agent.begin(learner, c, k))(contexts, keys)
         )
@@ -198,23 +199,38 @@ class Collector:
 
         return jax.vmap(one)(memory, step, jnp.arange(self.count, dtype=jnp.int32))
 
-    def _compiled_decide(self, agent, learner, lanes: HostLanes, key: Array, tick: int, uniform: bool) -> Any:
+    def _keys(self, key: Array, tick: Array) -> tuple[Array, Array, Array]:
+        """Keys `[E]` for acting, for uniform codes and for decoding: those of `_decide_all`."""
+
+        def one(lane: Array) -> tuple[Array, Array, Array]:
+            mine = fold(key, "tick", tick, lane)
+            return fold(mine, "act"), fold(mine, "uniform"), fold(mine, "decode")
+
+        return jax.vmap(one)(jnp.arange(self.count, dtype=jnp.int32))
+
+    def _compiled_decide(
+        self, agent: Any, learner: Tree, lanes: HostLanes, key: Array, tick: int, uniform: bool, live: np.ndarray
+    ) -> Any:
         out = self._jit_decide(agent, learner, lanes.memory, lanes.step, key, np.int32(tick), uniform=uniform)
         code, native, memory, extras, legal, possible = out
         return code, jax.device_get(native), memory, extras, np.asarray(legal), np.asarray(possible)
 
-    def _host_decide(self, agent, learner, lanes: HostLanes, key: Array, tick: int, uniform: bool) -> Any:
-        codec, rows, memories = self.task.spec.codec, [], []
-        for i in range(self.count):
-            mine, step = fold(key, "tick", tick, i), _index(lanes.step, i)
-            code, memory, extras = agent.act(learner, lanes.memory[i], step, fold(mine, "act"), explore=self.explore)
+    def _host_decide(
+        self, agent: Any, learner: Tree, lanes: HostLanes, key: Array, tick: int, uniform: bool, live: np.ndarray
+    ) -> Any:
+        codec, rows, memories = self.task.spec.codec, [], list(lanes.memory)
+        acting, drawing, decoding = (list(keys) for keys in self._jit_keys(key, np.int32(tick)))
+        for i in np.flatnonzero(live):
+            step = _index(lanes.step, i)
+            code, memories[i], extras = agent.act(learner, memories[i], step, acting[i], explore=self.explore)
             if uniform:
-                code = sets.sample(codec.restrict(step.allowed), codec.code, fold(mine, "uniform"))
-            native = codec.decode(code, step, 0, fold(mine, "decode"))
+                code = sets.sample(codec.restrict(step.allowed), codec.code, drawing[i])
+            native = codec.decode(code, step, 0, decoding[i])
             legal, possible = sets.contains(step.allowed, native), sets.possible(step.allowed)
             rows.append((code, native, extras, np.asarray(legal), np.asarray(possible)))
-            memories.append(memory)
-        code, native, extras, legal, possible = _stack(rows)
+        # a lane that waits for the others decides nothing; its row, which nobody reads, is the first of theirs
+        place = np.cumsum(live) - 1
+        code, native, extras, legal, possible = _index(_stack(rows), np.where(live, place, 0))
         return code, native, Objects(memories), extras, legal, possible
 
     def decide(
@@ -233,7 +249,7 @@ class Collector:
         Returns:
             a row `[E]`, the lanes, and counts `[E]`.
         """
-        code, native, memory, extras, legal, possible = self._decide(agent, learner, lanes, key, tick, uniform)
+        code, native, memory, extras, legal, possible = self._decide(agent, learner, lanes, key, tick, uniform, live)
         acts = live & ~lanes.step.ended  # a lane that restarts by itself spends a tick on it: no decision
         playing, goes = live.copy(), live.copy()
         step, constraint = lanes.step, lanes.constraint

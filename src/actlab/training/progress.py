@@ -52,8 +52,8 @@ class Progress:
             self._bar.update(self._task, completed=steps, speed=text)
         elif steps * 10 // max(self.total, 1) > self._tenth:
             self._tenth = steps * 10 // max(self.total, 1)
-            left = (self.total - steps) / speed if speed else 0.0
-            rate = f", {text}, {left:.0f} s left" if text else ""
+            # right after a resume there is no speed yet, and so nothing to say of the time left
+            rate = f", {text}, {(self.total - steps) / speed:.0f} s left" if text else ""
             note = f"{self.label}: {steps:,} of {self.total:,} {self.unit}{rate}"
             sys.stderr.write(note + "\n")
             sys.stderr.flush()
