@@ -8,7 +8,8 @@ import pytest
 from jax.scipy import stats
 
 from actlab.actions.identity import Identity
-from actlab.agents.sac import SAC, State, Values, decide, policy_losses, situation, soft_values
+from actlab.agents.enumeration import situation
+from actlab.agents.sac import SAC, State, Values, decide, policy_losses, soft_values
 from actlab.core import sets
 from actlab.core.contracts import Learner, Policy, TaskSpec
 from actlab.core.errors import SpaceError

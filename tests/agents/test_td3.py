@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from actlab.agents.sac import situation
+from actlab.agents.enumeration import situation
 from actlab.agents.td3 import (
     TD3,
     Actor,

@@ -2,11 +2,12 @@
 
 Sets are over the code (`codec.restrict(step.allowed)`).
 
-Axis letters: N joint outcomes, C continuous coordinates.
+Axis letters: F features, N joint outcomes, C continuous coordinates.
 """
 
 from collections.abc import Sequence
 from functools import singledispatch
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,12 @@ import numpy as np
 from jax import Array
 
 from actlab.core import sets
+from actlab.core.codec import Codec
 from actlab.core.errors import SpaceError
 from actlab.core.sets import Allowed, Mask
 from actlab.core.spaces import Box, Dict, Discrete, OneOf, Space, Tuple
+from actlab.core.steps import TimeStep
+from actlab.nets.encoder import Encoder
 from actlab.nets.heads import masks
 
 MOST_OUTCOMES = 4_096
@@ -41,6 +45,23 @@ def require_enumerable(space: Space, agent: str) -> None:
             f"{agent} enumerates every joint outcome of a code, at most {most:,} of them; {space} has "
             f"{space.outcomes:,}. Use fewer bins or shorter chunks, or PPO."
         )
+
+
+class Situation(NamedTuple):
+    """What the networks are told of a step."""
+
+    features: Array
+    """float32 `[F]`."""
+    legal: Array
+    """bool `[N]`: the legal outcomes."""
+    low: Array
+    high: Array
+    """float32 `[C]`: the interval that the set leaves each coordinate."""
+
+    @property
+    def free(self) -> Array:
+        """bool `[C]`: the coordinates that the set leaves more than one value."""
+        return self.high > self.low
 
 
 @singledispatch
@@ -106,3 +127,13 @@ def _(space: OneOf, allowed: Allowed) -> tuple[Array, Array]:
 def _together(spaces: Sequence[Space], allowed: tuple) -> tuple[Array, Array]:
     pairs = [limits(space, inner) for space, inner in zip(spaces, allowed, strict=True)]
     return jnp.concatenate([low for low, _ in pairs]), jnp.concatenate([high for _, high in pairs])
+
+
+def situation(codec: Codec, encoder: Encoder, step: TimeStep) -> Situation:
+    """What the networks are told of a step: numbers, legal outcomes and free intervals."""
+    space, allowed = codec.code, codec.restrict(step.allowed)
+    assert space is not None
+    low, high = limits(space, allowed)
+    inside = jnp.clip(jnp.zeros_like(low), low, high)
+    legal = legal_outcomes(allowed, space, inside)
+    return Situation(encoder(step.observation), legal, low, high)

@@ -50,7 +50,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from actlab.agents.enumeration import legal_outcomes, limits, require_enumerable
+from actlab.agents.enumeration import Situation, limits, require_enumerable, situation
 from actlab.agents.rows import encoder_of, gather, mixed, returns_of
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
@@ -65,23 +65,6 @@ from actlab.nets.encoder import Encoder
 from actlab.nets.heads import Distribution, Head, build
 from actlab.nets.mlp import MLP, Ensemble, ensemble
 from actlab.nets.moments import Returns
-
-
-class Situation(NamedTuple):
-    """What the networks are told of a step."""
-
-    features: Array
-    """float32 `[F]`."""
-    legal: Array
-    """bool `[N]`: the legal outcomes."""
-    low: Array
-    high: Array
-    """float32 `[C]`: the interval that the set leaves each coordinate."""
-
-    @property
-    def free(self) -> Array:
-        """bool `[C]`: the coordinates that the set leaves more than one value."""
-        return self.high > self.low
 
 
 class Actor(eqx.Module):
@@ -393,13 +376,3 @@ def decide(actor: Actor, here: Situation, relevant: Array, key: Array) -> Draw:
     coordinates, densities = box.vector(key)
     half = jnp.where(here.free, 0.5 * (here.high - here.low), 1.0)
     return Draw(log_probs, coordinates, relevant @ (densities + jnp.log(half)))
-
-
-def situation(codec: Codec, encoder: Encoder, step: TimeStep) -> Situation:
-    """What the networks are told of a step: numbers, legal outcomes and free intervals."""
-    space, allowed = codec.code, codec.restrict(step.allowed)
-    assert space is not None
-    low, high = limits(space, allowed)
-    inside = jnp.clip(jnp.zeros_like(low), low, high)
-    legal = legal_outcomes(allowed, space, inside)
-    return Situation(encoder(step.observation), legal, low, high)

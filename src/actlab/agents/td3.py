@@ -42,9 +42,9 @@ import numpy as np
 import optax
 from jax import Array
 
-from actlab.agents.enumeration import limits, require_enumerable
+from actlab.agents.enumeration import Situation, limits, require_enumerable, situation
 from actlab.agents.rows import decisions, encoder_of, replay, returns_of
-from actlab.agents.sac import Critic, Situation, Values, situation
+from actlab.agents.sac import Critic, Values
 from actlab.core.codec import Codec
 from actlab.core.contracts import Code, Context, Extras, Memory, Metrics, TaskSpec, hyperparameters
 from actlab.core.errors import SpaceError

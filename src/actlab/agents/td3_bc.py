@@ -30,9 +30,8 @@ import numpy as np
 import optax
 from jax import Array
 
-from actlab.agents.enumeration import limits
+from actlab.agents.enumeration import limits, situation
 from actlab.agents.rows import decisions, recorded
-from actlab.agents.sac import situation
 from actlab.agents.td3 import (
     Actor,
     State,
