@@ -40,7 +40,7 @@ CODES = (
     "chunk:length=2",
     "bins:bins=5+flatten",
 )
-AGENTS = ("ppo", "sac", "td3", "dqn", "branching-dqn")
+AGENTS = ("ppo", "sac", "td3", "dqn", "branching-dqn", "arsq", "cqn")
 """Those that learn from a task; `bc` and `td3-bc` learn from recorded decisions."""
 RESULTS = Path("results/probes.json")
 

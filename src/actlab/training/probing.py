@@ -25,6 +25,8 @@ STEPS = 20_000
 SEEDS = 5
 EPISODES = 100
 
+_OWN_TRIALS = {"recorded_rows": "0", "batch_size": "64", "warmup": "500", "width": "64"}
+
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "ppo": {
         "environments": "16",
@@ -45,11 +47,16 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "exploration_updates": "4_000",
     },
     "dqn": {"width": "64", "decisions": "8", "updates": "4", "warmup": "500"},
+    "arsq": {**_OWN_TRIALS, "layers": "2", "learning_rate": "3e-3", "alpha": "0.05"},
+    "cqn": {**_OWN_TRIALS, "features": "16", "learning_rate": "3e-3", "lowest": "-2", "highest": "2", "atoms": "21"},
 }
 """Small networks and short roll-outs, for tasks of a few steps."""
 
 CHUNK = "chunk:length=4"
 """The code that decides a whole episode of the probes whose names begin with "chunk"."""
+ZOOM = "coarse-to-fine:levels=2,bins=3"
+"""The code of the agents that decide over digits alone, on the probes whose actions are numbers."""
+_NUMBERS = ("policy-box", "interval", "image-box")
 
 _MORE_UPDATES = {"minibatch": "32", "epochs": "10", "width": "64", "activation": "relu"}
 
@@ -73,6 +80,8 @@ NOT_ABLE: Mapping[tuple[str, str], str] = {
     ("td3", "memory"): "has no memory",
     ("dqn", "memory"): "has no memory",
     ("branching-dqn", "memory"): "has no memory",
+    ("arsq", "memory"): "has no memory",
+    ("cqn", "memory"): "has no memory",
 }
 """(agent, probe) -> why the agent cannot, where no head or space says so."""
 
@@ -92,12 +101,19 @@ class Trial:
         return f"{self.agent}:{self.settings}"
 
 
+def codes_of(agent: str, probe: str) -> tuple[str, ...]:
+    """The codes in which an agent is tried on a probe."""
+    if probe.startswith("chunk"):
+        return ("identity", CHUNK)
+    return (ZOOM,) if agent in ("arsq", "cqn") and probe in _NUMBERS else ("identity",)
+
+
 def trials() -> Iterator[Trial]:
     """Every agent on every probe, also where it does not fit."""
     for agent, common in SETTINGS.items():
         for name in PROBES:
             probe = name.removeprefix("probe/")
-            for code in ("identity", CHUNK) if probe.startswith("chunk") else ("identity",):
+            for code in codes_of(agent, probe):
                 chosen = {**common, **ABOUT.get((agent, probe, code), {})}
                 options = ",".join(f"{option}={value}" for option, value in chosen.items())
                 yield Trial(agent, probe, code, options)
