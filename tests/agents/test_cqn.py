@@ -110,7 +110,7 @@ def test_a_distribution_has_the_mean_of_its_target(state):
 def test_demonstrated_bins_come_to_be_worth_most():
     """No reward tells anything: only the two terms on demonstrated rows rank the bins."""
     agent = replace(SMALL, learning_rate=3e-3)
-    state = started(agent)
+    state = quick(lambda key: agent.init(spec_of(BOX, CODEC), key))(jax.random.key(0))  # it says nothing at first
     data = batch_of(CODES[:1], [0.0], terminated=True, seen=0.4)
     own = batch_of(CODES[1:], [0.0], terminated=True, seen=0.4)
     step = jax.tree.map(lambda leaf: leaf[0, 0], data.step)

@@ -180,14 +180,15 @@ def test_a_suggestion_prints_its_ranking_and_how_sure_it_is(tmp_path, monkeypatc
 
     monkeypatch.setattr(suggest, "suggest", computed)
     words = "suggest CartPole-v1 --budget 20m --agent ppo:width=32 --agent dqn --code identity".split()  # noqa: SIM905
-    assert run(*words) == 0
-    text = capsys.readouterr().out
+    assert run(*words) == 1  # one seed failed
+    text, said = capsys.readouterr()
+    assert said == "actlab: Failed seeds: 1; the sentences are above.\n"
     assert text.splitlines()[0].startswith("task: c + y, with return")
     assert "left out: td3 with identity: it decides over boxes." in text
     assert "cannot separate" in text
     assert "  actlab train c --task task" in text
     assert f"page: {tmp_path / 'suggest.html'}" in text
-    assert run(*words, "--json") == 0
+    assert run(*words, "--json") == 1
     assert printed(capsys)["ranking"][0]["candidate"] == "c + y"
 
 

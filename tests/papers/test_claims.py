@@ -210,7 +210,7 @@ def test_reproduce_from_the_command_line(folder, capsys):
     assert main(["reproduce", "tests.papers.coin:LOST", "--results", "lost", "--out", "runs", "--quiet"]) == 1
     captured = capsys.readouterr()
     assert "failed: heavy, seed 0: the coin is lost" in captured.out
-    assert captured.err == "actlab: 6 cells failed; the sentences are above.\n"
+    assert captured.err == "actlab: Failed cells: 6; the sentences are above.\n"
     for words, sentence in (
         (["reproduce", "coyn"], "did you mean 'coin'?"),
         (["reproduce", "nowhere:PAPER"], "nowhere:PAPER cannot be imported"),

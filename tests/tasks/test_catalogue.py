@@ -180,7 +180,7 @@ def test_what_cannot_be_registered_or_made(fresh):
 def test_the_list_has_a_row_for_every_name():
     rows = {row.name: row for row in list_tasks()}
     control = {"Acrobot-v1", "CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"}
-    published = {f"actlab/{name}-v0" for name in ("Goal", "HardMove", "Maze", "Platform")}
+    published = {f"actlab/{name}-v0" for name in ("Goal", "HardMove", "Maze", "Platform", "ThreeModes")}
     assert set(rows) == {*control, *published, *PROBES}
     pole = rows["CartPole-v1"]
     assert (pole.horizon, pole.compiled, pole.action) == (500, True, Discrete(2))

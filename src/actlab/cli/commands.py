@@ -377,4 +377,4 @@ def _show_study(options: argparse.Namespace, result: Any, page: Path) -> None:
     }
     show(options, data, "\n".join(lines))
     if result.failed:
-        raise ActlabError(f"{len(result.failed)} seeds failed; the sentences are in the report.")
+        raise ActlabError(f"Failed seeds: {len(result.failed)}; the sentences are in the report.")

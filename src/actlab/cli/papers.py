@@ -114,7 +114,7 @@ def reproduce(options: argparse.Namespace) -> None:
     lines.append(f"result: {done.path}")
     show(options, {"path": str(done.path), **done.result}, "\n".join(lines))
     if done.failed:
-        raise ActlabError(f"{len(done.failed)} cells failed; the sentences are above.")
+        raise ActlabError(f"Failed cells: {len(done.failed)}; the sentences are above.")
 
 
 def claims(options: argparse.Namespace) -> None:

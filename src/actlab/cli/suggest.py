@@ -46,4 +46,4 @@ def suggest(options: argparse.Namespace) -> None:
     lines += [f"page: {done.page()}", f"suggestion: {done.folder / 'suggest.json'}"]
     show(options, {"folder": str(done.folder), **json.loads(found.to_json())}, "\n".join(lines))
     if failed:
-        raise ActlabError(f"{len(failed)} seeds failed; the sentences are above.")
+        raise ActlabError(f"Failed seeds: {len(failed)}; the sentences are above.")

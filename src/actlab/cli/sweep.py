@@ -49,4 +49,4 @@ def sweep(options: argparse.Namespace) -> None:
     data = {"folder": str(done.folder), **json.loads(found.to_json())}
     show(options, data, "\n".join(lines))
     if failed:
-        raise ActlabError(f"{len(failed)} seeds failed; the sentences are above.")
+        raise ActlabError(f"Failed seeds: {len(failed)}; the sentences are above.")
