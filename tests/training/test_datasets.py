@@ -111,6 +111,7 @@ def test_made_data_are_found_again_and_other_settings_are_refused(made, monkeypa
         make_data("local/hopper-medium-v0", scale="huge", root=root)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_content_again(made, tmp_path):
     sets, _ = made
     again, _ = make(("medium-replay",), tmp_path)["medium-replay"]
