@@ -229,9 +229,3 @@ def test_only_digits_that_see_each_other_solve_the_bandit():
     assert solved(replace(CHAIN, order=(1, 0)), 20) >= 19
     assert solved(replace(CHAIN, grouping="all"), 20) <= 1
     assert solved(ZOOM, 20) <= 1
-
-
-@pytest.mark.slow
-def test_the_bandit_on_one_seed():
-    assert solved(CHAIN, 1) == 1
-    assert solved(replace(CHAIN, grouping="all"), 1) == 0

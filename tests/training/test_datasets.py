@@ -112,14 +112,6 @@ def test_made_data_are_found_again_and_other_settings_are_refused(made, monkeypa
 
 
 @pytest.mark.slow
-def test_the_same_seed_makes_the_same_content_again(made, tmp_path):
-    sets, _ = made
-    again, _ = make(("medium-replay",), tmp_path)["medium-replay"]
-    assert again.checksum == sets["medium-replay"][0].checksum
-    assert again.provenance["reference"] == sets["medium-replay"][0].provenance["reference"]
-
-
-@pytest.mark.slow
 def test_all_levels_twice(tmp_path):
     pytest.importorskip("h5py")
     one, other = (make(LEVELS, tmp_path / name) for name in ("one", "other"))
