@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from actlab.cli import notes
 from actlab.cli.catalogue import Item, table
-from actlab.cli.data import NOTE as DATA_NOTE
-from actlab.cli.data import add_flags as add_data_flags
+from actlab.cli.data_flags import NOTE as DATA_NOTE
+from actlab.cli.data_flags import add_data
 from actlab.cli.paper_flags import add_papers
 from actlab.cli.values import agent, budget, code, count, device, seconds, seed, variation
 from actlab.core.errors import ActlabError, UnknownName
@@ -226,9 +226,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
     runs.add_argument("folders", nargs="*", metavar="FOLDER", help="what to remove; or where to list from (runs)")
 
-    add_data_flags(
-        command("data", "data.data", "make, list, show or examine data sets of recorded episodes", DATA_NOTE)
-    )
+    add_data(command("data", "data.data", "make, list, show or examine data sets of recorded episodes", DATA_NOTE))
 
     doctor = command("doctor", "doctor", "say what is installed, which extras work, and how fast this machine is")
     _device(doctor)
