@@ -349,7 +349,8 @@ def compare(
     out: str | Path | None = None,
     evaluations: int = 10,
     episodes: int = 20,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     patience: float = PATIENCE,
     question: str | None = None,
     command: str = "",
@@ -358,7 +359,8 @@ def compare(
     """Every agent with every code on every task, `seeds` seeds each; pairs that do not fit are listed.
 
     Cells that were computed before are kept: a second call runs nothing, an interrupted one goes on. A simulator that
-    takes more than `patience` seconds for one step or reset fails its cell.
+    takes more than `patience` seconds for one step or reset fails its cell. `workers` processes compute (by default this
+    one), or with `ray` a Ray cluster: its address, or "local"; `workers` is then the most cells at a time.
 
     Raises:
         ActlabError: nothing fits.
@@ -372,7 +374,9 @@ def compare(
     if not planned.study.arms:
         reasons = " ".join(f"{s.agent} with {s.code}: {s.reason}" for s in planned.skipped)
         raise ActlabError(f"No pair of agent and code fits. {reasons}")
-    result, folder = run_plan(planned, "study", out, workers=workers, patience=patience, command=command, quiet=quiet)
+    result, folder = run_plan(
+        planned, "study", out, workers=workers, ray=ray, patience=patience, command=command, quiet=quiet
+    )
     return StudyRun(planned.study, result, folder)
 
 
