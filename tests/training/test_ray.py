@@ -13,12 +13,14 @@ import pytest
 from actlab.agents.ppo import PPO
 from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell
+from actlab.papers.reproduce import reproduce
 from actlab.tasks.catalogue import task
 from actlab.training import api
 from actlab.training.cells import folder_of, run_cells
 from actlab.training.checkpoint import read_json
 from actlab.training.cluster import DEATHS, connection
 from actlab.training.runs import describe
+from tests.papers import coin
 from tests.training.kills import assert_equal
 
 pytestmark = pytest.mark.slow
@@ -95,6 +97,20 @@ def test_a_cell_that_kills_all_its_workers_fails_and_goes_on_later(ray, undistur
     assert not run_cells([cell], tmp_path)
     assert len(set(calls(cell, tmp_path))) == DEATHS + 1
     assert_same(undisturbed, cell, tmp_path)
+
+
+def test_a_papers_study_is_reproduced(ray, tmp_path):
+    results = []
+    for name, address in (("here", None), ("there", "local")):
+        folders = {"results": tmp_path / name, "out": tmp_path / name / "runs"}
+        results.append(reproduce(coin.PAPER, "small", ray=address, quiet=True, **folders).result)
+    here, there = results
+    assert here["claims"] == there["claims"]
+    for arm, content in here["arms"].items():
+        assert content["seeds"]
+        values = [[seed["values"] for seed in seeds] for seeds in (content["seeds"], there["arms"][arm]["seeds"])]
+        assert values[0] == values[1]
+    assert len(list(tmp_path.glob("there/runs/*/machine.json"))) == len(list(tmp_path.glob("there/runs/*/result.json")))
 
 
 def test_what_a_cell_says_when_it_fails_arrives(ray, tmp_path):

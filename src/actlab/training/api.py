@@ -359,11 +359,13 @@ def compare(
     """Every agent with every code on every task, `seeds` seeds each; pairs that do not fit are listed.
 
     Cells that were computed before are kept: a second call runs nothing, an interrupted one goes on. A simulator that
-    takes more than `patience` seconds for one step or reset fails its cell. `workers` processes compute (by default this
-    one), or with `ray` a Ray cluster: its address, or "local"; `workers` is then the most cells at a time.
+    takes more than `patience` seconds for one step or reset fails its cell.
+
+    `workers` processes compute (by default this one), or with `ray` a Ray cluster: its address, or "local" for one of
+    this machine; `workers` is then the most cells at a time (by default as many as the cluster has CPUs).
 
     Raises:
-        ActlabError: nothing fits.
+        ActlabError: nothing fits, or the cluster is not there or cannot compute these cells.
     """
     from actlab.training.study import plan, run_plan
 

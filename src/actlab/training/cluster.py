@@ -188,8 +188,8 @@ def connection(address: str | None, workers: int | None = None) -> Iterator[Any]
     A process that is connected already stays so; "local" and "auto" then mean the cluster that it is connected to.
 
     Args:
-        address: "local" starts a cluster of this machine for the time being; else that of a running one, such as
-            "auto", "host:6379" or "ray://host:10001".
+        address: "local" starts a cluster of this machine for the time being; else that of a running one, which this
+            machine is part of: "host:6379", or "auto" for the one that is found here or in `RAY_ADDRESS`.
         workers: CPUs of a local cluster; None takes all.
 
     Raises:
@@ -214,8 +214,8 @@ def connection(address: str | None, workers: int | None = None) -> Iterator[Any]
             with _quietly():
                 _connect(ray, address, workers)
         except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
-            what = "A local Ray cluster could not be started" if address == "local" else f"No Ray cluster at {address!r}"
-            raise ActlabError(f"{what}: {_first_line(error)}") from None
+            what = "could not be started" if address == "local" else "was not found"
+            raise ActlabError(f"The Ray cluster {address!r} {what}: {_first_line(error)}") from None
         yield ray
     finally:
         ray.shutdown()
@@ -267,9 +267,9 @@ class RayCluster:
         # what decides on bits, and where this machine keeps compiled programs, holds for the workers, too
         words = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_", "ACTLAB_"))}
         words.setdefault("JAX_PLATFORMS", "cuda" if accelerator else "cpu")
-        self._task = ray.remote(
-            num_cpus=1, num_gpus=int(accelerator), max_retries=0, runtime_env={"env_vars": words}
-        )(_task)
+        self._task = ray.remote(num_cpus=1, num_gpus=int(accelerator), max_retries=0, runtime_env={"env_vars": words})(
+            _task
+        )
 
     def submit(self, cell: Cell) -> Any:
         return self._task.options(name=folder_of(cell, self._job.root).name).remote(cell, self._job)
