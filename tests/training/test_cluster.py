@@ -1,8 +1,11 @@
 """Cells on a cluster: their order, deaths, and what a worker checks, on a cluster of this process; no Ray here."""
 
+import os
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -229,6 +232,55 @@ def test_without_the_extra_there_is_one_sentence(tmp_path, monkeypatch, capsys):
     assert main(words.split()) == 1
     said = capsys.readouterr().err
     assert said == "actlab: A Ray cluster needs an optional package: pip install 'actlab[ray]'.\n"
+
+
+class FakeRay:
+    """What `connection` asks of Ray."""
+
+    def __init__(self):
+        self.asked: list[dict] = []
+        self.shut = 0
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, **asked) -> None:
+        self.asked.append(asked)
+
+    def shutdown(self) -> None:
+        self.shut += 1
+
+
+def test_a_local_cluster_is_small_silent_and_shut_down(monkeypatch):
+    ray = FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    with suppress(KeyboardInterrupt), connection("local", 3) as connected:
+        assert connected is ray
+        raise KeyboardInterrupt
+    (asked,) = ray.asked
+    assert asked["address"] == "local"
+    assert (asked["num_cpus"], asked["include_dashboard"]) == (3, False)
+    assert asked["object_store_memory"] <= 200_000_000
+    assert ray.shut == 1
+    assert "RAY_USAGE_STATS_ENABLED" not in os.environ
+
+
+def test_where_no_cluster_is_there_is_one_sentence_at_once(monkeypatch):
+    ray = FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ActlabError, match="was not found: nobody answers"), connection(address):
+            pass
+    with pytest.raises(ActlabError, match="'here' was not found: an address is HOST:PORT, auto or local"):
+        connection("here").__enter__()
+    assert not ray.asked
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with connection(address):
+            assert [asked["address"] for asked in ray.asked] == [address]
 
 
 def test_ray_is_imported_only_when_it_is_asked_for():

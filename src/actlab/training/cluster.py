@@ -16,6 +16,7 @@ is imported where it is used.
 import hashlib
 import os
 import platform
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,8 +45,13 @@ LOCKED = 120.0
 """Most seconds until the lock of a worker that is gone is given back."""
 FAREWELL = 60.0
 """Seconds that running cells have for their last checkpoint after Ctrl-C."""
+ANSWER = 20.0
+"""Seconds that the head of a cluster may take to answer."""
 OBJECTS = 100_000_000
 """Bytes of the object store of a local cluster: sentences are all that goes through it."""
+
+
+_TOKEN = "RAY_AUTH_MODE"
 
 
 class Outcome(NamedTuple):
@@ -215,7 +221,10 @@ def connection(address: str | None, workers: int | None = None) -> Iterator[Any]
                 _connect(ray, address, workers)
         except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
             what = "could not be started" if address == "local" else "was not found"
-            raise ActlabError(f"The Ray cluster {address!r} {what}: {_first_line(error)}") from None
+            hint = ""
+            if address not in ("local", "auto") and _TOKEN not in os.environ and not isinstance(error, _Nobody):
+                hint = f" If it asks for a token: export {_TOKEN}=token"
+            raise ActlabError(f"The Ray cluster {address!r} {what}: {_first_line(error)}{hint}") from None
         yield ray
     finally:
         ray.shutdown()
@@ -225,6 +234,8 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
     import logging
 
     if address != "local":
+        if address != "auto":
+            _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return
     ray.init(
@@ -235,6 +246,25 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
         logging_level=logging.ERROR,
         object_store_memory=OBJECTS,
     )
+
+
+class _Nobody(ConnectionError, ValueError):
+    """There is nothing at an address."""
+
+
+def _knock(address: str) -> None:
+    """Does anybody answer? Ray itself would try for minutes.
+
+    Raises:
+        _Nobody: nobody does, or it is no address.
+    """
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):
+        raise _Nobody("an address is HOST:PORT, auto or local.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _Nobody(f"nobody answers ({error}).") from None
 
 
 @contextmanager
