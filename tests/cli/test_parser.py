@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from actlab.cli import main, parser
+from actlab.cli import main, parser, values
 from actlab.cli.catalogue import table
 from actlab.core.errors import UnknownName
 
@@ -21,13 +21,13 @@ COMMANDS = (
     [("1", 1), ("20000", 20_000), ("20_000", 20_000), ("20k", 20_000), ("1.5M", 1_500_000), ("2e4", 20_000)],
 )
 def test_counts(text: str, value: int):
-    assert parser.count(text) == value
+    assert values.count(text) == value
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "1.5", "k", "", "20kk", "nan", "1e999", "0x10", "3 4"])
 def test_what_is_no_count(text: str):
     with pytest.raises(argparse.ArgumentTypeError, match="whole number above 0"):
-        parser.count(text)
+        values.count(text)
 
 
 def test_the_whole_command_line_is_understood():
@@ -146,4 +146,4 @@ def test_importing_the_package_imports_nothing_heavy():
 
 def test_look_up_suggests():
     with pytest.raises(UnknownName, match="did you mean 'ppo'"):
-        parser.agent("ppp")
+        values.agent("ppp")

@@ -14,9 +14,11 @@ from actlab.cli import main
 from actlab.core.errors import ActlabError, MissingExtra
 from actlab.core.studies import Cell
 from actlab.training import cluster as room
+from actlab.training import ray_cluster
 from actlab.training.cells import compute, folder_of, sentence_of
-from actlab.training.cluster import DEATHS, Job, Outcome, arrived, connection, fingerprint, run_on, unfit
+from actlab.training.cluster import DEATHS, Outcome, arrived, run_on
 from actlab.training.loop import CHECKPOINT, Interrupted
+from actlab.training.ray_cluster import Job, connection, fingerprint, unfit
 from actlab.training.runs import locked
 
 TOY = "tests.training.toy_cells:process_cell"
@@ -178,7 +180,7 @@ def test_ctrl_c_stops_what_runs(tmp_path, monkeypatch):
 
 def test_a_result_that_does_not_arrive_ends_the_study(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "arrived", lambda path: arrived(path, 0.0))
-    with pytest.raises(ActlabError, match=r"result\.json was written by a Ray worker, but does not appear here"):
+    with pytest.raises(ActlabError, match=r"result\.json was written by a worker, but does not appear here"):
         run(Here(tmp_path, {"a": [lambda folder: Outcome("done")]}), [cell("a")])
 
 
@@ -207,7 +209,7 @@ def test_a_worker_sees_the_same_folder_and_runs_the_same_code(tmp_path, monkeypa
     assert "runs other code (jax: " in str(unfit(job(tmp_path, jax="0.0.1")))
     assert "(sources of actlab: " in str(unfit(job(tmp_path, **{"sources of actlab": "0"})))
     assert "(mujoco-warp: missing there, 1 here)" in str(unfit(job(tmp_path, **{"mujoco-warp": "1"})))
-    monkeypatch.setattr(room, "arrived", lambda path: arrived(path, 0.0))
+    monkeypatch.setattr(ray_cluster, "arrived", lambda path: arrived(path, 0.0))
     assert f"does not see {tmp_path / 'other'}" in str(unfit(job(tmp_path / "other")))
 
 

@@ -18,7 +18,8 @@ from actlab.tasks.catalogue import task
 from actlab.training import api
 from actlab.training.cells import folder_of, run_cells
 from actlab.training.checkpoint import read_json
-from actlab.training.cluster import DEATHS, connection
+from actlab.training.cluster import DEATHS
+from actlab.training.ray_cluster import connection
 from actlab.training.runs import describe
 from tests.papers import coin
 from tests.training.kills import assert_equal

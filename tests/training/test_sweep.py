@@ -10,7 +10,7 @@ import pytest
 
 import actlab as al
 from actlab.agents.simple import Random
-from actlab.cli import parser
+from actlab.cli import parser, values
 from actlab.core.contracts import hyperparameters
 from actlab.core.errors import ActlabError
 from actlab.core.options import OptionError
@@ -206,4 +206,4 @@ def test_a_sweep_needs_something_to_vary_and_one_way_to():
 def test_an_agent_is_written_so_that_it_can_be_typed():
     word = sweep.agent_word(al.agents.PPO(learning_rate=1e-5, width=32))
     assert word == "ppo:learning_rate=1e-05,width=32"
-    assert parser.agent(word) == word
+    assert values.agent(word) == word

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actlab.cli.commands import columns, show, use_device
+from actlab.cli.values import count, device, seed
 from actlab.core.errors import ActlabError
 
 NOTE = """
@@ -25,8 +26,6 @@ A training that was stopped goes on with the same command. The levels of a robot
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The words and flags of `actlab data`."""
-    from actlab.cli.parser import count, device, seed
-
     parser.epilog = EXAMPLES
     add = parser.add_argument
     add("action", choices=("make", "list", "show", "audit"), metavar="make|list|show|audit", help="what to do")

@@ -6,18 +6,17 @@ codes, options are part of the word: `ppo:learning_rate=1e-3,epochs=4`.
 
 import argparse
 import difflib
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from actlab.cli import notes
-from actlab.cli.catalogue import Item, look_up, table
+from actlab.cli.catalogue import Item, table
 from actlab.cli.data import NOTE as DATA_NOTE
 from actlab.cli.data import add_flags as add_data_flags
 from actlab.cli.paper_flags import add_papers
+from actlab.cli.values import agent, budget, code, count, device, seconds, seed, variation
 from actlab.core.errors import ActlabError, UnknownName
-from actlab.core.options import parse_call, parse_chain
 
 
 class UsageError(ActlabError):
@@ -40,72 +39,6 @@ class Parser(argparse.ArgumentParser):
 def _sentence(message: str) -> str:
     message = message.replace("the following arguments are required: ", "missing: ").replace("argument ", "", 1)
     return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?")) else ".")
-
-
-# --- values ------------------------------------------------------------------------------------------
-
-
-def count(text: str) -> int:
-    """A whole number of things: `20000`, `20_000`, `20k`, `1.5M`, `2e4`."""
-    match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)([kKM]?)", text)
-    number = float(match[1].replace("_", "")) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[match[2]] if match else 0.0
-    if not 1 <= number <= 1e15 or number % 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0 (20000, 20k, 1.5M); received {text!r}")
-    return int(number)
-
-
-def seconds(text: str) -> float:
-    """A time above 0, or `inf`."""
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?|inf", text) or not float(text) > 0:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0 (600, 0.5, inf); received {text!r}")
-    return float(text)
-
-
-def seed(text: str) -> int:
-    """A seed: 0 or more."""
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"expected a seed, 0 or more; received {text!r}")
-    return int(text)
-
-
-def device(text: str) -> str:
-    """`cpu`, `gpu` or the number of an accelerator."""
-    if text not in ("cpu", "gpu") and not re.fullmatch(r"[0-9]{1,3}", text):
-        raise argparse.ArgumentTypeError(f"expected cpu, gpu or the number of an accelerator; received {text!r}")
-    return text
-
-
-def agent(text: str) -> str:
-    """An agent with its options: `ppo:learning_rate=1e-3`."""
-    look_up("agent", parse_call(text).name)
-    return text
-
-
-def code(text: str) -> str:
-    """A chain of codes with their options: `normalise+bins:bins=7`."""
-    for call in parse_chain(text):
-        look_up("code", call.name)
-    return text
-
-
-def budget(text: str) -> str:
-    """Steps (`200k`) or time (`20m`)."""
-    from actlab.training.halving import parse_budget
-
-    try:
-        return parse_budget(text).text
-    except ActlabError as error:
-        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
-
-
-def variation(text: str) -> tuple[str, str]:
-    """An option and what it is varied over: `learning_rate=1e-4..1e-2:log`, `epochs=2,4,8`."""
-    option, separator, values = text.partition("=")
-    if not (separator and option.strip() and values.strip()):
-        raise argparse.ArgumentTypeError(
-            f"expected OPTION=LOW..HIGH, OPTION=LOW..HIGH:log or OPTION=A,B,C; received {text!r}"
-        )
-    return option.strip().replace("-", "_"), values.strip()
 
 
 # --- commands ----------------------------------------------------------------------------------------

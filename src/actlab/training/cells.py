@@ -108,7 +108,7 @@ def run_cells(
     Args:
         workers: processes; 1 (or None) is this process. More only help where cells leave cores idle. With `ray` the
             most cells at a time; None is what the cluster has CPUs for.
-        ray: address of a Ray cluster, or "local" (see `training.cluster`).
+        ray: address of a Ray cluster, or "local" (see `training.ray_cluster`).
         patience: most seconds that a simulator may take for one step or reset; a cell whose simulator hangs fails.
         report: called with (cell, "kept" | "done" | the sentence of its error).
 
@@ -149,7 +149,8 @@ def run_cells(
     try:
         missing = [cell for cell in ordered if not (folder_of(cell, root) / "result.json").exists()]
         if ray is not None and missing:
-            from actlab.training.cluster import ray_cluster, run_on
+            from actlab.training.cluster import run_on
+            from actlab.training.ray_cluster import ray_cluster
 
             with ray_cluster(ray, root, workers, patience) as cluster:
                 run_on(cluster, ordered, root, workers, report, blocked, fail)

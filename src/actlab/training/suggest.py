@@ -29,7 +29,6 @@ from actlab.tasks.catalogue import task as find_task
 from actlab.training.candidates import Candidate, candidates
 from actlab.training.cells import folder_of, run_cells
 from actlab.training.checkpoint import read_json, write_json
-from actlab.training.cluster import connection
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.halving import (
     Budget,
@@ -42,6 +41,7 @@ from actlab.training.halving import (
     parse_budget,
     schedule,
 )
+from actlab.training.ray_cluster import connection
 from actlab.training.runs import RUNS, describe, slug
 from actlab.training.study import Plan, cells_of, collect_result, reporter
 
