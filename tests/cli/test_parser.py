@@ -32,12 +32,15 @@ def test_what_is_no_count(text: str):
 
 def test_the_whole_command_line_is_understood():
     words = "compare sac dqn:double=false --task A-v0 --task B-v0 --code normalise --code normalise+bins:bins=7"
-    options = parser.parse([*words.split(), "--seeds", "3", "--steps", "5k", "--workers", "2", "--json"])
+    options = parser.parse(
+        [*words.split(), "--seeds", "3", "--steps", "5k", "--workers", "2", "--ray", "local", "--json"]
+    )
     assert options.run == "compare"
     assert options.agents == ["sac", "dqn:double=false"]
     assert options.task == ["A-v0", "B-v0"]
     assert options.code == ["normalise", "normalise+bins:bins=7"]
-    assert (options.seeds, options.steps, options.workers, options.json) == (3, 5000, 2, True)
+    assert (options.seeds, options.steps, options.json) == (3, 5000, True)
+    assert (options.workers, options.ray) == (2, "local")
 
 
 def test_what_a_sweep_varies_is_split_at_its_first_sign():

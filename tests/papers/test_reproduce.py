@@ -8,6 +8,7 @@ import pytest
 from actlab.core.errors import ActlabError
 from actlab.papers.record import Edited, seal
 from actlab.papers.reproduce import reproduce
+from actlab.training.checkpoint import write_json
 from actlab.training.loop import Interrupted
 from tests.papers import coin
 
@@ -58,6 +59,22 @@ def test_a_result_holds_every_seed_and_where_it_comes_from(tmp_path):
     assert len(list((tmp_path / "results" / "coin" / "cells").iterdir())) == 18
     assert [figure.name for figure in done.figures] == ["small-1.png", "small-2.png"]
     assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in done.figures)
+
+
+def test_the_machine_that_computed_a_cell_for_us_is_the_one_that_is_recorded(tmp_path, monkeypatch):
+    toss, elsewhere = coin.toss_cell, {"system": "Moon", "processor": "cheese", "cores": 1, "device": "cpu"}
+
+    def tossed_elsewhere(cell, folder, inputs, quiet):
+        write_json(folder / "machine.json", elsewhere)
+        return toss(cell, folder, inputs, quiet)
+
+    monkeypatch.setattr(coin, "toss_cell", tossed_elsewhere)
+    done = run(tmp_path)
+    records = [json.loads(path.read_text()) for path in (done.path.parent / "cells").iterdir()]
+    assert len(records) == 18
+    for record in records:
+        assert record["machine"] == elsewhere
+        assert record["inputs"]["mint"]["machine"] != elsewhere
 
 
 def test_the_primary_claims_arms_come_first_and_seed_by_seed(tmp_path, tossed):

@@ -310,6 +310,7 @@ def compare(options: argparse.Namespace) -> None:
         evaluations=options.evaluations,
         episodes=options.episodes,
         workers=options.workers,
+        ray=options.ray,
         patience=options.patience,
         question=options.question,
         command=options.line,

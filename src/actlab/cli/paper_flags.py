@@ -7,13 +7,13 @@ from typing import Any
 from actlab.cli.catalogue import table
 
 
-def add_papers(command: Callable[..., Any], choices: Callable[..., None], count: Callable, device: Callable) -> None:
+def add_papers(command: Callable[..., Any], choices: Callable[..., None], workers: Callable, device: Callable) -> None:
     """Add the three commands.
 
     Args:
         command: makes one: (name, function, text, note) -> parser.
         choices: gives an argument its names, for completion.
-        count: reads a whole number of things.
+        workers: adds `--workers` and `--ray`.
         device: adds `--device`.
     """
 
@@ -35,7 +35,7 @@ def add_papers(command: Callable[..., Any], choices: Callable[..., None], count:
     )
     run.add_argument("--claim", metavar="NAME", help="only the arms of this claim")
     run.add_argument("--renew", action="store_true", help="compute again what is older than its code")
-    run.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    workers(run)
     _results(run, "results; runs/smoke at the smoke scale")
     run.add_argument("--out", metavar="DIR", help="folder of weights and data sets (runs/papers)")
     device(run)

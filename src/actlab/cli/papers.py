@@ -99,6 +99,7 @@ def reproduce(options: argparse.Namespace) -> None:
         results=options.results,
         out=options.out,
         workers=options.workers,
+        ray=options.ray,
         renew=options.renew,
         command=options.line,
         quiet=options.quiet,

@@ -100,7 +100,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     )
     _seeds(compare, 5)
     _measured(compare)
-    compare.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    _workers(compare)
     compare.add_argument("--question", metavar="TEXT", help="what is asked, as the report's title")
     _output(compare, "study")
     _patience(compare)
@@ -137,7 +137,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     )
     _seeds(sweep, 3)
     _measured(sweep)
-    sweep.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    _workers(sweep)
     _output(sweep, "sweep")
     _patience(sweep)
     _device(sweep)
@@ -170,7 +170,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     suggest.add_argument("--seed", type=seed, metavar="S", default=0, help="the first seed (0)")
     suggest.add_argument("--seeds", type=count, metavar="N", default=5, help="seeds of the last candidates (5)")
     _measured(suggest)
-    suggest.add_argument("--workers", type=count, metavar="N", default=1, help="worker processes (1: this process)")
+    _workers(suggest)
     _output(suggest, "suggestion")
     _device(suggest)
 
@@ -220,7 +220,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
         choices(listing.add_argument("name", nargs="?", metavar="NAME", help=f"the {kind} to show"), kind)
         listing.set_defaults(kind=kind)
 
-    add_papers(command, choices, count, _device)
+    add_papers(command, choices, _workers, _device)
 
     runs = command("runs", "runs", "list runs and studies, or remove some")
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
@@ -262,6 +262,13 @@ def _seeds(parser: Parser, default: int | None) -> None:
 def _measured(parser: Parser) -> None:
     parser.add_argument("--evaluations", type=count, metavar="N", default=10, help="evaluations along a run (10)")
     parser.add_argument("--episodes", type=count, metavar="N", default=20, help="episodes of one evaluation (20)")
+
+
+def _workers(parser: Parser) -> None:
+    text = "worker processes (this process alone); with --ray: cells at a time"
+    parser.add_argument("--workers", type=count, metavar="N", help=text)
+    text = "compute on a Ray cluster: its address, or `local` for one of this machine"
+    parser.add_argument("--ray", metavar="ADDRESS", help=text)
 
 
 def _output(parser: Parser, what: str) -> None:

@@ -29,6 +29,7 @@ def suggest(options: argparse.Namespace) -> None:
         evaluations=options.evaluations,
         episodes=options.episodes,
         workers=options.workers,
+        ray=options.ray,
         command=options.line,
         quiet=options.quiet,
     )

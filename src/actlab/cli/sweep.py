@@ -34,6 +34,7 @@ def sweep(options: argparse.Namespace) -> None:
         evaluations=options.evaluations,
         episodes=options.episodes,
         workers=options.workers,
+        ray=options.ray,
         patience=options.patience,
         command=options.line,
         quiet=options.quiet,

@@ -114,7 +114,9 @@ def _provenance(cell: Cell, root: Path) -> dict[str, Json]:
     from actlab.training.checkpoint import read_json
 
     run = folder_of(cell, root)
-    begun, seconds = read_json(run / STAMP), run / "seconds.json"
+    begun, seconds, elsewhere = read_json(run / STAMP), run / "seconds.json", run / "machine.json"
+    if elsewhere.exists():  # a cluster's worker computed it
+        begun["machine"] = read_json(elsewhere)
     return {
         "address": cell.address,
         "function": cell.function,

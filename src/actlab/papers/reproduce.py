@@ -55,7 +55,8 @@ def reproduce(
     claim: str | None = None,
     results: str | Path | None = None,
     out: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     renew: bool = False,
     command: str = "",
     quiet: bool = False,
@@ -68,7 +69,8 @@ def reproduce(
         claim: compute the arms of this claim only; the result tells of the others what is known of them.
         results: folder of results; by default `results`, and `runs/smoke` at the smoke scale.
         out: where run folders go; by default `runs/papers`.
-        workers: processes.
+        workers: processes (None: this one); with `ray` the most cells at a time.
+        ray: address of a Ray cluster, or "local".
         renew: compute cells again whose code has changed since, instead of keeping their values.
         command: what the person typed.
 
@@ -110,7 +112,7 @@ def reproduce(
         return Reproduction(paper, result, path, tuple(write_figures(paper, result, kept_in)))
 
     try:
-        failed = run_cells(todo, root, workers=workers, report=report, quiet=quiet)
+        failed = run_cells(todo, root, workers=workers, ray=ray, report=report, quiet=quiet)
     except Interrupted:
         finish({})
         raise

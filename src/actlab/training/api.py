@@ -349,7 +349,8 @@ def compare(
     out: str | Path | None = None,
     evaluations: int = 10,
     episodes: int = 20,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     patience: float = PATIENCE,
     question: str | None = None,
     command: str = "",
@@ -360,8 +361,11 @@ def compare(
     Cells that were computed before are kept: a second call runs nothing, an interrupted one goes on. A simulator that
     takes more than `patience` seconds for one step or reset fails its cell.
 
+    `workers` processes compute (by default this one), or with `ray` a Ray cluster: its address, or "local" for one of
+    this machine; `workers` is then the most cells at a time (by default as many as the cluster has CPUs).
+
     Raises:
-        ActlabError: nothing fits.
+        ActlabError: nothing fits, or the cluster is not there or cannot compute these cells.
     """
     from actlab.training.study import plan, run_plan
 
@@ -372,7 +376,9 @@ def compare(
     if not planned.study.arms:
         reasons = " ".join(f"{s.agent} with {s.code}: {s.reason}" for s in planned.skipped)
         raise ActlabError(f"No pair of agent and code fits. {reasons}")
-    result, folder = run_plan(planned, "study", out, workers=workers, patience=patience, command=command, quiet=quiet)
+    result, folder = run_plan(
+        planned, "study", out, workers=workers, ray=ray, patience=patience, command=command, quiet=quiet
+    )
     return StudyRun(planned.study, result, folder)
 
 

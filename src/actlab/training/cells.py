@@ -1,4 +1,4 @@
-"""Where cells run: in this process or in worker processes; each once, each resumable, each under its address.
+"""Where cells run: in this process, in worker processes or on a cluster; each once, resumable, under its address.
 
 A cell is finished when its folder holds `result.json`; `seconds.json` says how long it took. A failed cell is
 reported and stops only the cells that need it.
@@ -47,15 +47,19 @@ def in_order(cells: Iterable[Cell]) -> list[Cell]:
     return list(ordered.values())
 
 
-def compute(cell: Cell, root: Path, quiet: bool = True) -> Any:
-    """The result of one cell whose inputs are finished; computed if it is not there."""
+def compute(cell: Cell, root: Path, quiet: bool = True, wait: float = 0.0) -> Any:
+    """The result of one cell whose inputs are finished; computed if it is not there.
+
+    Args:
+        wait: most seconds for another process that works at it.
+    """
     folder = folder_of(cell, root)
     done = folder / "result.json"
     if done.exists():
         return read_json(done)
     module, _, name = cell.function.partition(":")
     function = getattr(import_module(module), name)
-    with locked(folder):
+    with locked(folder, wait):
         if not done.exists():
             inputs = {name: folder_of(source, root) for name, source in cell.inputs.items()}
             with _timed(folder / "seconds.json"):
@@ -75,6 +79,12 @@ def _timed(path: Path) -> Iterator[None]:
         write_json(path, before + time.perf_counter() - began)
 
 
+def sentence_of(error: BaseException) -> str:
+    """What is said of a cell that failed."""
+    text = str(error) or type(error).__name__
+    return text if isinstance(error, ActlabError) else f"{type(error).__name__}: {text}"
+
+
 def _worker(cell: Cell, root: Path, patience: float) -> None:
     from actlab.training.compilation import enable_compilation_cache
 
@@ -87,7 +97,8 @@ def run_cells(
     cells: Iterable[Cell],
     root: Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     patience: float = PATIENCE,
     report: Report = lambda cell, event: None,
     quiet: bool = True,
@@ -95,7 +106,9 @@ def run_cells(
     """Compute every cell that is not there yet.
 
     Args:
-        workers: processes; 1 is this process. More only help where cells leave cores idle.
+        workers: processes; 1 (or None) is this process. More only help where cells leave cores idle. With `ray` the
+            most cells at a time; None is what the cluster has CPUs for.
+        ray: address of a Ray cluster, or "local" (see `training.ray_cluster`).
         patience: most seconds that a simulator may take for one step or reset; a cell whose simulator hangs fails.
         report: called with (cell, "kept" | "done" | the sentence of its error).
 
@@ -104,6 +117,7 @@ def run_cells(
 
     Raises:
         Interrupted: Ctrl-C; what was computed stays.
+        ActlabError: there is no such cluster, or its workers cannot compute these cells.
     """
     ordered = in_order(cells)
     failed: dict[str, str] = {}
@@ -112,8 +126,7 @@ def run_cells(
         return next((failed[source.address] for source in cell.inputs.values() if source.address in failed), None)
 
     def fail(cell: Cell, error: BaseException | str) -> None:
-        text = str(error) or type(error).__name__
-        failed[cell.address] = text if isinstance(error, ActlabError | str) else f"{type(error).__name__}: {text}"
+        failed[cell.address] = error if isinstance(error, str) else sentence_of(error)
         report(cell, failed[cell.address])
 
     def here() -> None:
@@ -134,7 +147,14 @@ def run_cells(
                 fail(cell, error)
 
     try:
-        if workers <= 1:
+        missing = [cell for cell in ordered if not (folder_of(cell, root) / "result.json").exists()]
+        if ray is not None and missing:
+            from actlab.training.cluster import run_on
+            from actlab.training.ray_cluster import ray_cluster
+
+            with ray_cluster(ray, root, workers, patience) as cluster:
+                run_on(cluster, ordered, root, workers, report, blocked, fail)
+        elif workers is None or workers <= 1 or not missing:
             here()
         else:
             _in_processes(ordered, root, workers, patience, report, blocked, fail)

@@ -15,6 +15,7 @@ import fcntl
 import os
 import platform
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,8 +93,11 @@ def slug(*parts: str) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold `folder` for this process.
+
+    Args:
+        wait: most seconds for another process that works in it.
 
     Raises:
         ActlabError: another process works in it, or it cannot be written.
@@ -104,10 +108,15 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ActlabError(f"{folder} cannot be written: {error.strerror}.") from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ActlabError(f"{folder} is in use by another process.") from None
+        end = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() >= end:
+                    raise ActlabError(f"{folder} is in use by another process.") from None
+            time.sleep(0.2)
         yield
 
 

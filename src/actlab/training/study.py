@@ -121,7 +121,8 @@ def run_plan(
     kind: str,
     out: str | Path | None,
     *,
-    workers: int,
+    workers: int | None,
+    ray: str | None,
     patience: float,
     command: str,
     quiet: bool,
@@ -136,7 +137,7 @@ def run_plan(
     folder = RUNS / title if out is None else Path(out)
     root = RUNS / "cells" if out is None else folder / "cells"
     began = time.perf_counter()
-    result = collect_result(planned, root, workers, command, quiet, reporter(planned.study, quiet), patience)
+    result = collect_result(planned, root, workers, command, quiet, reporter(planned.study, quiet), patience, ray)
     result = replace(result, seconds=time.perf_counter() - began)
     result.save(folder / "study.json")
     return result, folder
@@ -171,17 +172,18 @@ def duration(seconds: float) -> str:
 def collect_result(
     planned: Plan,
     root: Path,
-    workers: int,
+    workers: int | None,
     command: str,
     quiet: bool,
     report: Callable[[Cell, str], None],
     patience: float = PATIENCE,
+    ray: str | None = None,
 ) -> Any:
     """Run the cells that are missing and gather what the report shows (a `reports.result.StudyResult`)."""
     from actlab.reports.result import Arm, Failure, SeedResult, Skipped, StudyResult
 
     cells = [cell for arm in planned.study.arms.values() for cell in arm]
-    failed = run_cells(cells, root, workers=workers, patience=patience, report=report, quiet=quiet)
+    failed = run_cells(cells, root, workers=workers, ray=ray, patience=patience, report=report, quiet=quiet)
     arms, failures = [], []
     for name, evaluations in planned.study.arms.items():
         seeds: list[Any] = []

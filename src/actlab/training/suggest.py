@@ -41,6 +41,7 @@ from actlab.training.halving import (
     parse_budget,
     schedule,
 )
+from actlab.training.ray_cluster import connection
 from actlab.training.runs import RUNS, describe, slug
 from actlab.training.study import Plan, cells_of, collect_result, reporter
 
@@ -73,7 +74,9 @@ class Setting(NamedTuple):
     seed: int
     evaluations: int
     episodes: int
-    workers: int
+    workers: int | None
+    ray: str | None
+    """The cluster that this process is connected to while rungs are trained."""
     command: str
     quiet: bool
 
@@ -91,7 +94,8 @@ def suggest(
     out: str | Path | None = None,
     evaluations: int = 10,
     episodes: int = 20,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     command: str = "",
     quiet: bool = False,
 ) -> Suggestion:
@@ -133,11 +137,13 @@ def suggest(
     asked, address = json.loads(text), hashlib.sha256(text.encode()).hexdigest()  # as it will be read again
     folder = RUNS / f"{slug('suggest', chosen.spec.name)}-{address[:8]}" if out is None else Path(out)
     root = RUNS / "cells" if out is None else folder / "cells"
-    setting = Setting(chosen, root, seed, evaluations, episodes, workers, command, quiet)
+    setting = Setting(chosen, root, seed, evaluations, episodes, workers, ray and "auto", command, quiet)
     plan = _plan(asked, folder, amount, found, setting)
     broken = plan["failed"]
     skipped += [Skipped(c.agent_text, c.code_text, broken[c.name], chosen.spec.name) for c in found if c.name in broken]
-    rungs = _climb([c for c in found if c.name not in broken], [Rung(*rung) for rung in plan["rungs"]], folder, setting)
+    left = [c for c in found if c.name not in broken]
+    with connection(ray, workers):  # one for all rungs
+        rungs = _climb(left, [Rung(*rung) for rung in plan["rungs"]], folder, setting)
     result = SuggestResult(
         chosen.spec.name, amount.text, tuple(rungs), tuple(skipped), command, measured=plan["measured"]
     )
@@ -257,7 +263,9 @@ def _train(left: Mapping[str, Candidate], rung: Rung, question: str, setting: Se
     labels = {candidate.name: (candidate.agent_text, candidate.code_text, name) for candidate in left.values()}
     planned = Plan(Study(question, arms), labels, [], {name: setting.task})
     report: Callable[[Cell, str], None] = reporter(planned.study, setting.quiet)
-    study = collect_result(planned, setting.root, setting.workers, setting.command, setting.quiet, report)
+    study = collect_result(
+        planned, setting.root, setting.workers, setting.command, setting.quiet, report, ray=setting.ray
+    )
     done = [folder_of(cell.inputs["train"], setting.root) / "result.json" for cells in arms.values() for cell in cells]
     return study, sum(int(read_json(path)["steps"]) for path in done if path.exists())
 

@@ -90,7 +90,8 @@ def sweep(
     out: str | Path | None = None,
     evaluations: int = 10,
     episodes: int = 20,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     patience: float = PATIENCE,
     command: str = "",
     quiet: bool = False,
@@ -137,7 +138,9 @@ def sweep(
     )
     if not planned.study.arms:
         raise ActlabError(f"No setting of {name} fits. {planned.skipped[0].reason}")
-    study, folder = run_plan(planned, "sweep", out, workers=workers, patience=patience, command=command, quiet=quiet)
+    study, folder = run_plan(
+        planned, "sweep", out, workers=workers, ray=ray, patience=patience, command=command, quiet=quiet
+    )
     trained = {arm.name: {option: arm.parameters[option] for option in choices} for arm in study.arms}
     varied = [
         Varied(

@@ -1,0 +1,155 @@
+"""Cells on a real Ray cluster of this machine: equal bits, SIGKILL of a worker in the middle of a cell, Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from actlab.agents.ppo import PPO
+from actlab.core.errors import ActlabError
+from actlab.core.studies import Cell
+from actlab.papers.reproduce import reproduce
+from actlab.tasks.catalogue import task
+from actlab.training import api
+from actlab.training.cells import folder_of, run_cells
+from actlab.training.checkpoint import read_json
+from actlab.training.cluster import DEATHS
+from actlab.training.ray_cluster import connection
+from actlab.training.runs import describe
+from tests.papers import coin
+from tests.training.kills import assert_equal
+
+pytestmark = pytest.mark.slow
+TINY = {"environments": 2, "decisions": 32, "minibatch": 32, "epochs": 2, "width": 16}
+
+
+@pytest.fixture(scope="module")
+def ray():
+    """One cluster for all tests of the module that are in this process."""
+    with connection("local", 2) as package:
+        yield package
+
+
+def killed(kills: list[int]) -> Cell:
+    """The score of a training that is killed at these calls of its driver; a checkpoint follows every other call."""
+    parameters = describe(PPO(**TINY), task("CartPole-v1"))
+    parameters |= {"steps": 640, "evaluations": 2, "episodes": 2, "kills": kills}
+    trained = Cell("tests.training.toy_cells:killed_cell", parameters, 3)
+    return Cell("actlab.training.api:evaluate_cell", {"episodes": 2}, 3, {"train": trained})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[Cell, Path]:
+    """The same training that nobody kills, computed in this process."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    assert not run_cells([killed([])], root)
+    return killed([]), root
+
+
+def calls(cell: Cell, root: Path) -> list[str]:
+    """The process of every call of the driver."""
+    return (folder_of(cell.inputs["train"], root) / "calls").read_text().split()
+
+
+def assert_same(undisturbed: tuple[Cell, Path], cell: Cell, root: Path) -> None:
+    other, place = undisturbed
+    assert_equal(folder_of(other.inputs["train"], place), folder_of(cell.inputs["train"], root))
+    assert read_json(folder_of(other, place) / "result.json") == read_json(folder_of(cell, root) / "result.json")
+
+
+def test_a_study_has_the_same_bits_as_in_this_process(ray, tmp_path):
+    def study(folder: str, address: str | None) -> None:
+        api.compare([PPO(**TINY)], "CartPole-v1", ["identity", "chunk:length=2"], seeds=2, steps=256,
+                    evaluations=1, episodes=2, quiet=True, out=tmp_path / folder, ray=address)  # fmt: skip
+
+    study("here", None)
+    study("there", "local")
+    assert_equal(tmp_path / "here", tmp_path / "there")
+    computed = [path.parent.name for path in tmp_path.glob("there/cells/*/machine.json")]
+    assert len(computed) == 8, "four trainings and four scores, by Ray's workers"
+    assert not list(tmp_path.glob("here/cells/*/machine.json"))
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("there/cells/*/result.json")}
+    study("there", "local")
+    assert before == {path: path.stat().st_mtime_ns for path in before}, "nothing is computed twice"
+
+
+def test_a_worker_killed_in_the_middle_costs_what_came_behind_the_last_checkpoint(ray, undisturbed, tmp_path):
+    cell = killed([5])
+    assert not run_cells([cell], tmp_path, ray="auto")
+    processes = calls(cell, tmp_path)
+    assert len(set(processes)) == 2
+    assert str(os.getpid()) not in processes
+    assert processes.count(processes[0]) == 5
+    assert len(processes) == len(calls(*undisturbed)) + 1, "one call is made twice: that which had no checkpoint"
+    assert_same(undisturbed, cell, tmp_path)
+
+
+def test_a_cell_that_kills_all_its_workers_fails_and_goes_on_later(ray, undisturbed, tmp_path):
+    cell = killed([5 + i for i in range(DEATHS)])
+    failed = run_cells([cell], tmp_path, ray="auto")
+    assert failed[cell.address] == failed[cell.inputs["train"].address]
+    assert f"its worker process died {DEATHS} times without getting on" in failed[cell.address]
+    assert not run_cells([cell], tmp_path)
+    assert len(set(calls(cell, tmp_path))) == DEATHS + 1
+    assert_same(undisturbed, cell, tmp_path)
+
+
+def test_a_papers_study_is_reproduced(ray, tmp_path):
+    results = []
+    for name, address in (("here", None), ("there", "local")):
+        folders = {"results": tmp_path / name, "out": tmp_path / name / "runs"}
+        results.append(reproduce(coin.PAPER, "small", ray=address, quiet=True, **folders).result)
+    here, there = results
+    assert here["claims"] == there["claims"]
+    for arm, content in here["arms"].items():
+        assert content["seeds"]
+        values = [[seed["values"] for seed in seeds] for seeds in (content["seeds"], there["arms"][arm]["seeds"])]
+        assert values[0] == values[1]
+    assert len(list(tmp_path.glob("there/runs/*/machine.json"))) == len(list(tmp_path.glob("there/runs/*/result.json")))
+
+
+def test_what_a_cell_says_when_it_fails_arrives(ray, tmp_path):
+    cells = [Cell("tests.training.toy_cells:process_cell", {"fate": fate}) for fate in ("fail", "fine")]
+    cells.append(Cell("tests.training.nowhere:cell", {}))
+    failed = run_cells(cells, tmp_path, ray="local")
+    assert failed == {
+        cells[0].address: "asked to fail",
+        cells[2].address: "ModuleNotFoundError: No module named 'tests.training.nowhere'",
+    }
+
+
+def test_another_cluster_than_the_connected_one_is_refused(ray, tmp_path):
+    with pytest.raises(ActlabError, match=r"connected to the Ray cluster at .* already, not to '10\.0\.0\.1:6379'"):
+        run_cells([killed([])], tmp_path, ray="10.0.0.1:6379")
+
+
+def test_ctrl_c_leaves_a_checkpoint_from_which_it_goes_on(tmp_path):
+    """Twenty thousand steps, stopped at the first row of metrics, half a minute before the first checkpoint is due."""
+    agent = "ppo:" + ",".join(f"{name}={value}" for name, value in TINY.items())
+    flags = "--task CartPole-v1 --steps 20k --seeds 1 --evaluations 2 --episodes 2 --ray local --workers 1 --quiet"
+    out = tmp_path / "stopped"
+    words = [sys.executable, "-W", "ignore", "-m", "actlab.cli", "compare", agent, *flags.split(), "--out", str(out)]
+    # a session of its own, so that Ctrl-C reaches all of its processes, as it does in a terminal
+    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not any(p.stat().st_size for p in out.glob("cells/*/metrics.jsonl")):
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert (process.returncode, len(said.splitlines())) == (130, 1), said
+    assert "the same command goes on" in said
+    assert len(list(out.glob("cells/*/checkpoint.safetensors"))) == 1
+    assert not list(out.glob("cells/*/result.json"))
+    assert not list(out.glob("cells/.cluster-*"))
+
+    for folder in (out, tmp_path / "undisturbed"):
+        api.compare([PPO(**TINY)], "CartPole-v1", seeds=1, steps=20_000, evaluations=2, episodes=2, quiet=True,
+                    out=folder)  # fmt: skip
+    assert_equal(tmp_path / "undisturbed", out)
+    assert len(json.loads((out / "study.json").read_text())["arms"][0]["seeds"]) == 1
