@@ -36,7 +36,7 @@ test: $(VENV)/installed-dev ## every check: style, types, layers, documentation 
 	$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/installed-dev ## the tests that take minutes: whole trainings, kills and resumes
-	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/installed-dev ## style, types and layers only
 	$(BIN)/ruff check .
