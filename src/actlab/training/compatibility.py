@@ -41,7 +41,9 @@ CODES = (
     "bins:bins=5+flatten",
 )
 AGENTS = ("ppo", "sac", "td3", "dqn", "branching-dqn", "arsq", "cqn")
-"""Those that learn from a task; `bc` and `td3-bc` learn from recorded decisions."""
+"""Those that learn from a task; `bc` and `td3-bc` learn from recorded decisions alone."""
+ALONE = {"arsq": "arsq:recorded_rows=0", "cqn": "cqn:recorded_rows=0"}
+"""Agents that learn from recorded decisions too, unless they are told to do without."""
 RESULTS = Path("results/probes.json")
 
 
@@ -61,7 +63,7 @@ def compatibility(records: Mapping[tuple[str, str, str], Any]) -> Table:
             except ActlabError:
                 row.append("")
                 continue
-            fitting = [name for name in AGENTS if why_not(parse_agent(name), bound) is None]
+            fitting = [name for name in AGENTS if why_not(parse_agent(ALONE.get(name, name)), bound) is None]
             row.append(", ".join(shown(name, probe, code) for name in fitting))
         rows.append(row)
     return Table(["code", *SPACES], rows, 1 + len(SPACES))
