@@ -6,7 +6,8 @@ et al. 2017, arXiv 1702.06054), whose policy has one factor for the action and o
 Axis letters: T time in native steps, H most steps that an action is held.
 """
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -47,8 +48,8 @@ class Repeat(Codec):
     def length(self) -> int:
         return self.times
 
-    def fit(self, native: Space, episodes: Episodes | None = None) -> "Repeat":
-        return Repeat(self.times, native, native)
+    def fit(self, native: Space, episodes: Episodes | None = None) -> Self:
+        return replace(self, native=native, code=native)
 
     def encode(self, native: Tree, step: TimeStep | None = None) -> tuple[Tree, Array]:
         refuse_nonfinite(native)
