@@ -102,6 +102,7 @@ def saved(run: Path) -> dict[str, np.ndarray]:
     with safe_open(run / "checkpoint.safetensors", "numpy") as file:
         ledger = json.loads(file.metadata()["actlab"])["replay"]
     arrays = load_file(run / "checkpoint.safetensors")
+    assert not list(run.glob(".*.tmp"))
     for name, segments in ledger.items():
         files = [load_file(run / "replay" / f"{name}-{begin}-{end}.safetensors") for begin, end in segments]
         assert len(list((run / "replay").iterdir())) == len(files) > 0

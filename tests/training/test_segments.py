@@ -98,3 +98,17 @@ def test_what_is_lost_is_one_sentence(tmp_path):
     path.unlink()
     with pytest.raises(ActlabError, match="does not exist"):
         Segments(tmp_path, ["replay"]).load({"replay": empty()}, ledger)
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_save(tmp_path):
+    ring, writer = grown(empty(), 0, 3), Segments(tmp_path, ["replay"])
+    (tmp_path / "replay").mkdir()
+    for left in (".replay-0-3.safetensors.17.tmp", "replay-0-9.safetensors"):
+        (tmp_path / "replay" / left).write_bytes(b"half")
+    (tmp_path / "replay" / "somebody's notes.txt").write_text("kept")
+    writer.save({"replay": ring})
+    writer.prune()
+    assert {path.name for path in (tmp_path / "replay").iterdir()} == {
+        "replay-0-3.safetensors",
+        "somebody's notes.txt",
+    }

@@ -25,3 +25,13 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
         temporary.unlink(missing_ok=True)
         raise ActlabError(f"{path} could not be written: {error.strerror or error}.") from error
     return path
+
+
+def remove_temporaries(path: str | Path) -> None:
+    """Remove what writers of `path`, or of every file that a pattern in its name fits, left when they were killed.
+
+    For the one process that writes there: another's file, half written, would go too.
+    """
+    path = Path(path)
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        left.unlink(missing_ok=True)

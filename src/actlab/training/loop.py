@@ -20,6 +20,7 @@ import numpy as np
 
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
+from actlab.core.files import remove_temporaries
 from actlab.core.keys import fold
 from actlab.core.sources import Replay
 from actlab.core.steps import Batch
@@ -202,6 +203,7 @@ def train(
         replay = segments.save(arrays.buffers)
         header = {"host": host, "counters": vars(counters), "metrics": metrics.flush(), "replay": replay}
         save_tree(path, _without_buffers(arrays), header, running)
+        remove_temporaries(path)
         segments.prune()
 
     def evaluate() -> None:

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.core.errors import ActlabError
+from actlab.core.files import remove_temporaries
 from actlab.core.steps import Batch
 from actlab.data.buffer import Buffer
 from actlab.training.checkpoint import load_tree, save_tree
@@ -63,9 +64,10 @@ class Segments:
         return self._ledger
 
     def prune(self) -> None:
-        """Remove the files that the checkpoint, now complete, does not name."""
+        """Remove the files that the checkpoint, now complete, does not name, and what killed writers left."""
         if not self._folder.exists():
             return
+        remove_temporaries(self._folder / "*.safetensors")
         named = {self._path(name, *segment) for name, known in self._ledger.items() for segment in known}
         for path in self._folder.iterdir():
             if re.fullmatch(r".+-\d+-\d+\.safetensors", path.name) and path not in named:
