@@ -1,0 +1,93 @@
+"""Stable-Baselines3 and sb3-contrib on the Gymnasium face: their checker passes, and they learn there."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from actlab.core import spaces
+from actlab.core.registry import TASKS
+from actlab.tasks.catalogue import task
+from actlab.tasks.face import as_gymnasium
+from actlab.tasks.probes import PROBES
+from tests.tasks.environments.forgiving import Forgiving
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+sb3 = pytest.importorskip(
+    "stable_baselines3", reason="Stable-Baselines3 is not installed: `make test-peers` installs it"
+)
+
+ACTIONS = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
+"""The action spaces that Stable-Baselines3 has."""
+NAMES = [entry.name for entry in TASKS if isinstance(task(entry.name).environment.action, ACTIONS)]
+OTHERS = [entry.name for entry in TASKS if entry.name not in NAMES]
+EPISODES = 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_checker_passes(name):
+    from stable_baselines3.common.env_checker import check_env
+
+    check_env(Forgiving(task(name)), warn=False)  # it draws actions from the whole space
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_action_spaces_that_it_does_not_have_are_compound(name):
+    from stable_baselines3.common.env_checker import check_env
+
+    with pytest.raises(AssertionError, match="action space"):
+        check_env(as_gymnasium(task(name)), warn=False)
+
+
+class Masks(gymnasium.Wrapper):
+    """`info["action_mask"]` as sb3-contrib asks for it: one bool for each value of each digit."""
+
+    def reset(self, **options):
+        observation, info = self.env.reset(**options)
+        self.mask = info["action_mask"]
+        return observation, info
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.mask = info["action_mask"]
+        return observation, reward, terminated, truncated, info
+
+    def action_masks(self):
+        digits = self.mask if isinstance(self.mask, tuple) else (self.mask,)
+        return np.concatenate(digits).astype(bool)
+
+
+def mean_return(env, predict):
+    """Mean undiscounted return of a deterministic policy."""
+    total = 0.0
+    for episode in range(EPISODES):
+        (observation, _), ended = env.reset(seed=episode), False
+        while not ended:
+            observation, reward, terminated, truncated, _ = env.step(predict(observation))
+            total, ended = total + reward, terminated or truncated
+    return total / EPISODES
+
+
+LEARNERS = {
+    "PPO": ("policy-multi-discrete", {"n_steps": 256, "batch_size": 64, "learning_rate": 3e-3}, 6_144),
+    "DQN": ("policy-discrete", {"learning_rate": 3e-3, "learning_starts": 200, "target_update_interval": 100}, 3_000),
+}
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_it_learns(learner):
+    probe, options, steps = LEARNERS[learner]
+    env, known = as_gymnasium(task(f"probe/{probe}")), PROBES[f"probe/{probe}"]
+    model = getattr(sb3, learner)("MlpPolicy", env, seed=0, device="cpu", **options).learn(steps)
+    score = mean_return(env, lambda seen: model.predict(seen, deterministic=True)[0])
+    assert score >= known.solved > known.random + 0.3
+
+
+@pytest.mark.parametrize("probe", ["mask-discrete", "mask-multi-discrete"])
+def test_maskable_ppo_learns_within_the_mask(probe):
+    contrib = pytest.importorskip("sb3_contrib", reason="sb3-contrib is not installed: `make test-peers` installs it")
+    env, known = Masks(as_gymnasium(task(f"probe/{probe}"))), PROBES[f"probe/{probe}"]
+    options = {"n_steps": 256, "batch_size": 64, "learning_rate": 3e-3}
+    model = contrib.MaskablePPO("MlpPolicy", env, seed=0, device="cpu", **options).learn(6_144)
+    # a forbidden action would have raised
+    score = mean_return(env, lambda seen: model.predict(seen, deterministic=True, action_masks=env.action_masks())[0])
+    assert score >= known.solved > known.random + 0.3
