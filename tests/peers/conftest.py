@@ -13,8 +13,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def one_thread():
     """Torch with one thread: on few cores two wait for each other."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: `make test-peers` installs it")
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield torch
+    yield
     torch.set_num_threads(before)

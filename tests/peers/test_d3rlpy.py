@@ -1,18 +1,23 @@
 """Episodes that we record open in d3rlpy, by way of Minari's own client, with equal contents."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import gymnasium
 import numpy as np
 import pytest
 
 from actlab.core.spaces import Box
-from actlab.data.formats import minari
+from actlab.data import formats
 from tests.data.recorded import made
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-d3rlpy = pytest.importorskip("d3rlpy", reason="d3rlpy is not installed: `make test-peers` installs it")
-client = pytest.importorskip("minari", reason="Minari is not installed: `make test-peers` installs it")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.skipif(
+        not all(map(find_spec, ("d3rlpy", "minari", "h5py"))),
+        reason="d3rlpy and Minari are not installed: `make test-peers` installs them",
+    ),
+]
 
 LENGTHS = (3, 1, 4, 7)
 NAME = "local/test-v0"
@@ -26,13 +31,16 @@ def ours(tmp_path, monkeypatch):
     recordings = made(LENGTHS)
     last = replace(recordings.episodes[-1], truncated=True)  # d3rlpy needs an end of every episode
     recordings = replace(recordings, episodes=(*recordings.episodes[:-1], last))
-    minari.write(recordings, NAME, SPACE, SPACE, environment="MountainCarContinuous-v0")
+    formats.minari.write(recordings, NAME, SPACE, SPACE, environment="MountainCarContinuous-v0")
     return recordings.episodes
 
 
 def test_the_arrays_of_minari_make_equal_episodes(ours):
-    theirs = list(client.load_dataset(NAME))
-    opened = d3rlpy.dataset.MDPDataset(
+    import minari
+    from d3rlpy.dataset import MDPDataset
+
+    theirs = list(minari.load_dataset(NAME))
+    opened = MDPDataset(
         observations=np.concatenate([episode.observations[:-1] for episode in theirs]),
         actions=np.concatenate([episode.actions for episode in theirs]),
         rewards=np.concatenate([episode.rewards for episode in theirs]),
@@ -48,7 +56,9 @@ def test_the_arrays_of_minari_make_equal_episodes(ours):
 
 def test_its_own_reader_opens_them_with_equal_actions_and_rewards(ours):
     """d3rlpy 2.8.1 lays T + 1 observations beside T actions, for every data set of Minari: those are not compared."""
-    opened, env = d3rlpy.datasets.get_minari(NAME)
+    from d3rlpy.datasets import get_minari
+
+    opened, env = get_minari(NAME)
     assert isinstance(env, gymnasium.Env)
     for episode, other in zip(ours, opened.episodes, strict=True):
         np.testing.assert_array_equal(other.actions, episode.actions)
