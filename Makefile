@@ -3,7 +3,9 @@
 # constraints.txt has changed. Another interpreter: `make test PYTHON=/path/to/python`.
 
 VENV := .venv
-BIN := $(VENV)/bin
+BIN = $(VENV)/bin
+PEERS := .venv-peers
+TORCH ?= --index-url https://download.pytorch.org/whl/cpu
 ARGS ?=
 
 # 3.11 first, because constraints.txt was tested with it. A shim that cannot run does not count.
@@ -21,7 +23,7 @@ INSTALL = $(BIN)/python -m pip install --quiet
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format options table claims probes docs clean
+.PHONY: help demo test test-slow test-peers lint format options table claims probes docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,6 +39,9 @@ test: $(VENV)/installed-dev ## every check: style, types, layers, documentation 
 
 test-slow: $(VENV)/installed-dev ## the tests that take minutes: whole trainings, kills and resumes
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal $(ARGS)
+
+test-peers: $(PEERS)/installed ## Stable-Baselines3, TorchRL and d3rlpy on our tasks and data, in $(PEERS)
+	$(PEERS)/bin/python -m pytest tests/peers $(ARGS)
 
 lint: $(VENV)/installed-dev ## style, types and layers only
 	$(BIN)/ruff check .
@@ -65,12 +70,22 @@ docs: $(VENV)/installed-dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove everything that the other commands made, except runs/
-	rm -rf $(VENV) build dist site .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist site .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@test -n '$(PYTHON)' || { echo 'actlab needs Python 3.11 or newer with venv; none was found. Name one: make PYTHON=/path/to/python' >&2; exit 1; }
 	$(CREATE)
+
+# d3rlpy asks for another Gymnasium than we do, and runs with ours: so without its dependencies
+$(PEERS)/installed: VENV := $(PEERS)
+$(PEERS)/installed: pyproject.toml constraints.txt
+	@test -x $(PEERS)/bin/python || { $(CREATE); }
+	$(INSTALL) $(TORCH) torch
+	$(INSTALL) -c constraints.txt -e '.[data]' pytest pytest-timeout hypothesis minari stable-baselines3 sb3-contrib torchrl
+	$(INSTALL) gym structlog colorama dataclasses-json scikit-learn click tqdm
+	$(INSTALL) --no-deps d3rlpy
+	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -c constraints.txt -e .

@@ -19,7 +19,7 @@ pytestmark = [
     ),
 ]
 
-LENGTHS = (3, 1, 4, 7)
+LENGTHS = (3, 2, 4, 7)
 NAME = "local/test-v0"
 SPACE = Box(-1.0, 1.0, (2,))
 

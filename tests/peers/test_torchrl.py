@@ -11,9 +11,7 @@ from tests.tasks.environments.forgiving import Forgiving
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
-    pytest.mark.skipif(
-        find_spec("torchrl") is None, reason="TorchRL is not installed: `make test-peers` installs it"
-    ),
+    pytest.mark.skipif(find_spec("torchrl") is None, reason="TorchRL is not installed: `make test-peers` installs it"),
 ]
 
 
