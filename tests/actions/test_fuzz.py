@@ -17,17 +17,22 @@ from hypothesis.extra import numpy as arrays
 from actlab.core import sets
 from actlab.core.errors import SpaceError
 from actlab.core.registry import CODES
-from actlab.core.sets import Interval
+from actlab.core.sets import Interval, Linear, Mask
+from actlab.core.spaces import MultiBinary, MultiDiscrete
 from tests.actions.recordings import (
     PAIRS,
     SPACES,
+    STEERED,
     bound,
     kind_of,
     leaves_of,
+    mentions,
     record,
     row,
+    some_set,
     steps_of,
 )
+from tests.core.test_sets import EVEN, LINEAR, automaton
 
 ORDER = ("hybrid", "box", "digits", "finite", "number")
 BATCH = 4
@@ -135,6 +140,52 @@ def test_every_codec_that_takes_numbers_is_asked():
 
 # --- legal codes under every kind of set, by enumeration -----------------------------------------------
 
+DIGITS, BITS = MultiDiscrete((3, 2, 3)), MultiBinary(3)
+SETS = {
+    "mask": (DIGITS, some_set(DIGITS, jnp.asarray([0, 1, 2]))),
+    "automaton": (DIGITS, automaton()),
+    "knapsack": (BITS, LINEAR),
+    "even": (BITS, EVEN),
+}
+
+
+def fitted(kind, space):
+    """The codec of one native step over the space, or None where it does not fit or steers."""
+    from actlab.actions.parse import parse_code
+    from actlab.core.codec import Episode
+
+    text, _ = CHOSEN[kind]
+    if mentions(text, (*STEERED, "primitives", "scaled-primitives")):
+        return None
+    try:
+        codec = parse_code(text).fit(space, [Episode(np.stack([np.zeros(len(space.known(False)), np.int32)] * 6))])
+    except SpaceError:
+        return None
+    return codec if codec.length == 1 and codec.code.dims == 0 else None
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_code_is_legal_if_and_only_if_an_action_of_its_cell_is(name):
+    space, allowed = SETS[name]
+    host = isinstance(allowed, Linear)
+    natives = [np.asarray(space.join(jnp.int32(n), jnp.zeros(0))) for n in range(space.outcomes)]
+    inside = np.array([bool(sets.contains(allowed, native)) for native in natives])
+    assert inside.any()
+    assert not inside.all()
+    asked = 0
+    for kind in sorted(CHOSEN):
+        codec = fitted(kind, space)
+        if codec is None:
+            continue
+        named = np.asarray(jax.vmap(lambda c, s=codec.code: s.split(c)[0])(codec.encode(np.stack(natives))[0]))
+        legal = codec.restrict(allowed)
+        for number in range(codec.code.outcomes):
+            code = codec.code.join(jnp.int32(number), jnp.zeros(0))
+            code = jax.tree.map(np.asarray, code) if host else code
+            assert bool(sets.contains(legal, code)) == bool((inside & (named == number)).any()), (kind, number)
+        asked += 1
+    assert asked >= 2  # identity and flatten at least
+
 
 @pytest.mark.parametrize("kind", ["bins", "quantile-bins", "coarse-to-fine"])
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -159,3 +210,7 @@ def legal_by_enumeration(kind):
     cells = jax.jit(jax.vmap(lambda code: codec.cell(code, codec.code.known(True))))(codes)
     legal = jax.jit(lambda allowed: jax.vmap(lambda code: sets.contains(codec.restrict(allowed), code))(codes))
     return lambda allowed: (legal(allowed), jax.tree.map(np.asarray, cells))
+
+
+def test_every_mask_is_one():
+    assert isinstance(SETS["mask"][1], Mask)
