@@ -1,7 +1,6 @@
 """What every test runs under: the CPU, programs compiled in haste, no persistent cache, and JAX at its strictest."""
 
 import os
-from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # also for the processes that tests start
@@ -11,8 +10,14 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_disable_most_optimizations", True)  # tests compile much and compute little: see `optimised`
 jax.config.update("jax_debug_nans", True)  # a test that means to make a NaN says `with jax.debug_nans(False)`
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Most tests compile much and compute little; the contracts' toy learners and whole trainings do not."""
+    hasty = item.get_closest_marker("slow") is None and "contracts" not in item.path.parts
+    jax.config.update("jax_disable_most_optimizations", hasty)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -20,14 +25,6 @@ def forget_compiled_programs():
     """Drop the compiled programs of a module at its end; all of them together would take gigabytes."""
     yield
     jax.clear_caches()
-
-
-@pytest.fixture(scope="module")
-def optimised() -> Iterator[None]:
-    """Compile as users do: for the modules whose tests compute more than they compile."""
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture
