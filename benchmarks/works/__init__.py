@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OURS, PEERS, D3RLPY = "ours", "peers", "d3rlpy"
-"""Interpreters: the one with actlab, the one with `benchmarks/peers.txt`, the one with `benchmarks/peers-d3rlpy.txt`."""
+"""Interpreters: that with actlab, that with `benchmarks/peers.txt`, that with `benchmarks/peers-d3rlpy.txt`."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Rival:
     threads: int | None = None
     """Of torch (or BLAS); None: as many as there are cores, which XLA always takes."""
     cache: bool = False
-    """Does it find its compiled programs on the disk? Then one run more, before the others, is shown as the cold one."""
+    """Does it find its compiled programs on the disk? One run more, before the others, fills that and is shown apart."""
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ WORKS: dict[str, Work] = {
     ),
     "start": Work(
         "From the start of the process to the first update",
-        "SAC on HalfCheetah-v5 with 10 decisions of warm-up: seconds until the environment is asked for the step behind "
-        "the first update; `actlab train` by its command line.",
+        "SAC on HalfCheetah-v5 with 10 decisions of warm-up: seconds until the environment is asked for the step that "
+        "follows the first update; `actlab train` by its command line.",
         "seconds",
         (
             Rival(ACTLAB, "start:actlab", OURS, cache=True),

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from itertools import pairwise
 from typing import Any
 
 from .common import DECIDED, OBSERVED, Given, timed
@@ -16,7 +17,7 @@ def flops() -> float:
     """
 
     def forward(sizes: tuple[int, ...]) -> float:
-        return sum(2.0 * BATCH * i * o for i, o in zip(sizes, sizes[1:], strict=False))
+        return sum(2.0 * BATCH * i * o for i, o in pairwise(sizes))
 
     def first(sizes: tuple[int, ...]) -> float:
         return 2.0 * BATCH * sizes[0] * sizes[1]

@@ -6,6 +6,7 @@ The decisions are drawn at random: nothing here depends on what they are, only o
 import copy
 import functools
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ def flops(name: str) -> float:
     """Operations of the matrix products in an update, by hand (see `learner.flops`)."""
 
     def forward(*sizes: int) -> float:
-        return sum(2.0 * BATCH * i * o for i, o in zip(sizes, sizes[1:], strict=False))
+        return sum(2.0 * BATCH * i * o for i, o in pairwise(sizes))
 
     actor = forward(OBSERVED, WIDTH, WIDTH, DECIDED)
     actor_first = 2.0 * BATCH * OBSERVED * WIDTH

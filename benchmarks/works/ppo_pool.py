@@ -42,9 +42,7 @@ def stable_baselines3(given: Given) -> dict[str, float]:
     from stable_baselines3.common.env_util import make_vec_env
 
     environments = make_vec_env(TASK, 8, seed=given.seed)
-    model = PPO(
-        "MlpPolicy", environments, n_steps=ROLLOUT // 8, batch_size=MINIBATCH, n_epochs=EPOCHS, device="cpu"
-    )
+    model = PPO("MlpPolicy", environments, n_steps=ROLLOUT // 8, batch_size=MINIBATCH, n_epochs=EPOCHS, device="cpu")
     return learn(model, ROLLOUT, given.settings["rollouts"] * ROLLOUT, given)
 
 

@@ -102,9 +102,7 @@ def train(torch: Any, vector: Vector, settings: Settings, rollouts: int, first: 
                 advantage = error + settings.discount * settings.gae_decay * alive * advantage
                 advantages[t], next_value, alive = advantage, values[t], 1.0 - ends[t]
             returns = advantages + values
-        rows = [
-            part.reshape(-1, *part.shape[2:]) for part in (observations, actions, log_probs, advantages, returns)
-        ]
+        rows = [part.reshape(-1, *part.shape[2:]) for part in (observations, actions, log_probs, advantages, returns)]
         for _ in range(settings.epochs):
             for chosen in torch.randperm(len(rows[0])).split(settings.minibatch):
                 seen, taken, old, advantage, wanted = (part[chosen] for part in rows)
