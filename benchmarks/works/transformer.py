@@ -5,17 +5,20 @@ from typing import Any
 from .common import Given, timed
 
 LAYERS, WIDTH, HEADS, TOKENS, BATCH, RATE = 4, 128, 4, 60, 64, 1e-3
+IN_ONE_CALL = 4
+"""Steps of actlab in one compiled call, as its loop makes them (each call asks the system for fresh memory)."""
 
 
 def _numbers(seed: int) -> tuple[Any, Any]:
-    """Tokens and what they should become, float32 `[BATCH, TOKENS, WIDTH]`."""
+    """Tokens and what they should become, float32 `[IN_ONE_CALL, BATCH, TOKENS, WIDTH]`."""
     import numpy as np
 
-    return tuple(np.random.default_rng(seed).normal(size=(2, BATCH, TOKENS, WIDTH)).astype(np.float32))
+    shape = (2, IN_ONE_CALL, BATCH, TOKENS, WIDTH)
+    return tuple(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
-def _step(*, bare: bool = False) -> tuple[Any, Any]:
-    """A compiled step, and networks and moments before the first; `bare` is a step without attention."""
+def _steps(*, bare: bool = False) -> tuple[Any, Any]:
+    """Compiled steps, one a batch, and networks and moments before the first; `bare` ones are without attention."""
     import equinox as eqx
     import jax
     import jax.numpy as jnp
@@ -30,11 +33,15 @@ def _step(*, bare: bool = False) -> tuple[Any, Any]:
             network = eqx.tree_at(part, network, replace=_nothing())
     optimiser = optimisers.adam(RATE)
 
-    def step(network: Any, moments: Any, tokens: Any, wanted: Any) -> tuple[Any, Any]:
-        gradients = eqx.filter_grad(lambda n: jnp.mean(jnp.square(n(tokens) - wanted)))(network)
-        return optimisers.step(optimiser, gradients, moments, network)
+    def step(state: Any, batch: Any) -> tuple[Any, Any]:
+        network, moments = state
+        tokens, wanted = batch
+        loss = lambda n: jnp.mean(jnp.square(n(tokens) - wanted))  # noqa: E731
+        value, gradients = eqx.filter_value_and_grad(loss)(network)
+        return optimisers.step(optimiser, gradients, moments, network), value
 
-    return jax.jit(step, donate_argnums=(0, 1)), (network, optimisers.begin(optimiser, network))
+    steps = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches)[0], donate_argnums=(0,))
+    return steps, (network, optimisers.begin(optimiser, network))
 
 
 def _nothing() -> Any:
@@ -49,21 +56,21 @@ def _nothing() -> Any:
     return Nothing()
 
 
-def _run(step: Any, state: Any, numbers: Any, count: int) -> Any:
+def _run(steps: Any, state: Any, numbers: Any, count: int) -> Any:
     import jax
 
-    for _ in range(count):
-        state = step(*state, *numbers)
+    for _ in range(count // IN_ONE_CALL):
+        state = steps(state, numbers)
     return jax.block_until_ready(state)
 
 
 def actlab(given: Given) -> dict[str, float]:
     given.listen()
     numbers = _numbers(given.seed)
-    step, state = _step()
-    state = _run(step, state, numbers, given.settings["first"])
-    steps = given.settings["steps"]
-    return given.rate(steps, timed(lambda: _run(step, state, numbers, steps)))
+    steps, state = _steps()
+    state = _run(steps, state, numbers, IN_ONE_CALL)
+    count = given.settings["steps"]
+    return given.rate(count, timed(lambda: _run(steps, state, numbers, count)))
 
 
 def torch(given: Given) -> dict[str, float]:
@@ -103,15 +110,16 @@ def torch(given: Given) -> dict[str, float]:
     adam = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     tokens, wanted = (torch.as_tensor(values) for values in _numbers(given.seed))
 
-    def step() -> None:
+    def step(count: int) -> None:
+        batch = count % IN_ONE_CALL
         adam.zero_grad()
-        functional.mse_loss(network(tokens), wanted).backward()
+        functional.mse_loss(network(tokens[batch]), wanted[batch]).backward()
         adam.step()
 
-    for _ in range(given.settings["first"]):
-        step()
+    for count in range(given.settings["first"]):
+        step(count)
     steps = given.settings["steps"]
-    return given.rate(steps, timed(lambda: [step() for _ in range(steps)]))
+    return given.rate(steps, timed(lambda: [step(count) for count in range(steps)]))
 
 
 def flops() -> float:
@@ -131,7 +139,7 @@ def profile(given: Given) -> dict[str, float]:
     seconds = {"its operations at the rate of 256 x 256 x 256 products": timed(square) / count}
     seconds = {name: value * flops() / (2.0 * SIZE**3) for name, value in seconds.items()}
     for name, bare in {"a step without attention": True, "a step, as measured": False}.items():
-        step, state = _step(bare=bare)
-        state = _run(step, state, numbers, given.settings["first"])
+        step, state = _steps(bare=bare)
+        state = _run(step, state, numbers, IN_ONE_CALL)
         seconds[name] = timed(lambda step=step, state=state: _run(step, state, numbers, steps)) / steps
     return {f"{name}: ms a step": 1e3 * value for name, value in seconds.items()}
