@@ -100,7 +100,7 @@ def test_numbers_have_three_digits_or_so():
 
 def functions():
     for name, row in WORKS.items():
-        for function in {rival.function for rival in row.rivals} | {row.profile}:
+        for function in sorted({rival.function for rival in row.rivals} | {row.profile}):
             yield pytest.param(function, id=f"{name} {function}")
 
 
