@@ -35,7 +35,7 @@ demo: $(VENV)/installed ## train one agent over several action codes, and draw t
 test: $(VENV)/installed-dev ## every check: style, types, layers, documentation and the fast tests
 	@start=$$(date +%s); \
 	trap 'seconds=$$(($$(date +%s) - start)); echo "Minutes for make test: $$((seconds / 60)):$$(printf %02d $$((seconds % 60)))"' EXIT; \
-	$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)
+	$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/installed-dev ## the tests that take minutes: whole trainings, kills and resumes
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal $(ARGS)

@@ -1,4 +1,4 @@
-"""What every test runs under: the CPU, no persistent cache, and JAX at its strictest."""
+"""What every test runs under: the CPU, programs compiled in haste, no persistent cache, and JAX at its strictest."""
 
 import os
 
@@ -11,6 +11,13 @@ import pytest
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", True)  # a test that means to make a NaN says `with jax.debug_nans(False)`
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Most tests compile much and compute little; the contracts' toy learners and whole trainings do not."""
+    hasty = item.get_closest_marker("slow") is None and "contracts" not in item.path.parts
+    jax.config.update("jax_disable_most_optimizations", hasty)
 
 
 @pytest.fixture(scope="module", autouse=True)

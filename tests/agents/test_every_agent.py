@@ -31,6 +31,8 @@ CASES = {
     "td3-bc": ("policy-box", "td3-bc:width=8,layers=1,batch_size=8", "identity"),
 }
 """Agent -> a probe, small settings, a code: together all kinds of sources and spaces."""
+COMPILES = {"arsq", "cqn"}
+"""Half a minute of compilation: with the slow tests."""
 SETTINGS = Settings(steps=64, evaluations=0, checkpoint_seconds=0.0)
 
 
@@ -71,7 +73,9 @@ def test_the_guard_sees_our_modules_alone(monkeypatch):
         eval("time.time()", {"time": time, "__name__": "actlab.rogue"})
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in COMPILES else []) for name in sorted(CASES)]
+)
 def test_it_is_pure_and_an_interruption_changes_no_bit(name: str, tmp_path, monkeypatch):
     arm = Arm(name)
     called = set()

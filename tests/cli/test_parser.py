@@ -109,6 +109,13 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str]):
     assert "%" not in captured.out.replace("%)", "")
 
 
+def test_the_package_runs_as_a_module():
+    words = [sys.executable, "-m", "actlab", "trian"]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "train" in ended.stderr
+
+
 def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]):
     main(["--help"])
     text = capsys.readouterr().out

@@ -88,6 +88,11 @@ CLAUSES = (
     Clause(
         "a code is legal as its cell meets the set", f"{LAWS}::test_a_code_is_legal_if_its_cell_meets_the_set", codecs
     ),
+    Clause(
+        "a code is legal if and only if an action of its cell is, by enumeration",
+        f"{FUZZ}::test_a_code_is_legal_if_and_only_if_an_action_of_its_cell_is",
+        lambda: ", ".join(part(FUZZ).SETS),
+    ),
     Clause("the same for intervals", f"{FUZZ}::test_a_digit_is_legal_if_its_bin_meets_the_interval"),
     Clause("compiled, eager and batched are the same", f"{FUZZ}::test_eager_compiled_and_batched_are_the_same", fuzzed),
     Clause("saved and loaded it is equal", f"{LAWS}::test_saved_and_loaded_it_is_equal", codecs),

@@ -33,7 +33,7 @@ ELSEWHERE = ("make", "pip", "git", "cd")
 
 @pytest.fixture(scope="module")
 def as_a_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a reader's own session has: JAX's defaults and a compilation cache; only, compiled in haste."""
+    """What a reader's own session has: JAX's defaults and a compilation cache; compiled in haste, as in all tests."""
     settings = {
         "jax_numpy_dtype_promotion": "standard",
         "jax_numpy_rank_promotion": "allow",
@@ -45,21 +45,27 @@ def as_a_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = {setting: getattr(jax.config, setting) for setting in settings}
     for setting, value in settings.items():
         jax.config.update(setting, value)
-    jax.config.update("jax_disable_most_optimizations", True)  # an older kind of setting, which has no attribute
     compilation_cache.reset_cache()
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
     for setting, value in before.items():
         jax.config.update(setting, value)
     compilation_cache.reset_cache()
+
+
+TRAINS = ("coarse-to-fine", "hybrid-actions-and-masks", "suggest", "videos-and-sweeps")
+"""Pages that train for half a minute or more: run with the slow tests."""
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def page_case(page: Path) -> object:
+    return pytest.param(page, id=name(page), marks=[pytest.mark.slow] if page.stem in TRAINS else [])
+
+
 @pytest.mark.usefixtures("as_a_reader")
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [page_case(page) for page in PAGES])
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))  # a page may write a module and use it

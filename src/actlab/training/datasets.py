@@ -77,11 +77,11 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(200, 400, 4, 1, 2, 2, {"width": 16, "batch_size": 16, "warmup": 100}),
-    "small": Scale(100_000, 300_000, 30, 10, 100, 100),
+    "small": Scale(100_000, 150_000, 30, 10, 100, 100),
     "paper": Scale(1_000_000, 1_000_000, 50, 10, 1_000, 100),
 }
-"""`small`: 300,000 steps of SAC (one update a step), then 100,000 decisions a level: about half an hour a body where a
-machine makes 300 updates a second. `paper`: D4RL's million."""
+"""`small`: 150,000 steps of SAC (one update a step), then 100,000 decisions a level: about half an hour a body where a
+machine makes 80 updates a second. `paper`: D4RL's million."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from actlab.actions.parse import code_text, parse_code
 from actlab.actions.save import codec_from_json
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
+from actlab.core.files import remove_temporaries
 from actlab.core.registry import AGENTS
 from actlab.tasks.catalogue import task as find_task
 from actlab.training.checkpoint import read_json, write_json
@@ -94,7 +95,7 @@ def slug(*parts: str) -> str:
 
 @contextmanager
 def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
-    """Hold `folder` for this process.
+    """Hold `folder` for this process, without what a killed one left half written.
 
     Args:
         wait: most seconds for another process that works in it.
@@ -117,6 +118,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
                 if time.monotonic() >= end:
                     raise ActlabError(f"{folder} is in use by another process.") from None
             time.sleep(0.2)
+        remove_temporaries(folder / "*")
         yield
 
 
