@@ -34,6 +34,7 @@ from tests.actions.recordings import (
 )
 from tests.core.test_sets import EVEN, LINEAR, automaton
 
+pytestmark = pytest.mark.slow
 ORDER = ("hybrid", "box", "digits", "finite", "number")
 BATCH = 4
 CHOSEN = {

@@ -23,6 +23,7 @@ from actlab.tasks.face import Face, gymnasium_id
 from actlab.training.play import begin_episode
 from tests.tasks.environments.forgiving import Forgiving
 
+pytestmark = pytest.mark.slow
 NAMES = [entry.name for entry in TASKS]
 MASKED = [name for name in NAMES if name.startswith(("probe/mask", "probe/interval", "probe/dependence"))]
 """Tasks that forbid actions; `test_no_other_task_forbids_anything` finds one that is missing."""
