@@ -31,7 +31,7 @@ CASES = {
     "td3-bc": ("policy-box", "td3-bc:width=8,layers=1,batch_size=8", "identity"),
 }
 """Agent -> a probe, small settings, a code: together all kinds of sources and spaces."""
-COMPILES = {"arsq", "cqn"}
+COMPILES = {"arsq", "branching-dqn", "cqn"}
 """Half a minute of compilation: with the slow tests."""
 SETTINGS = Settings(steps=64, evaluations=0, checkpoint_seconds=0.0)
 

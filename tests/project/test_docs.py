@@ -52,8 +52,18 @@ def as_a_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     compilation_cache.reset_cache()
 
 
-TRAINS = ("coarse-to-fine", "hybrid-actions-and-masks", "suggest", "videos-and-sweeps")
-"""Pages that train for half a minute or more: run with the slow tests."""
+TRAINS = (
+    "coarse-to-fine",
+    "data",
+    "exporting",
+    "hybrid-actions-and-masks",
+    "moving-here",
+    "suggest",
+    "videos-and-sweeps",
+    "your-own-constraint",
+    "your-own-environment",
+)
+"""Pages that train for twenty seconds or more: run with the slow tests. The README and the first steps never are."""
 
 
 def name(page: Path) -> str:

@@ -19,7 +19,13 @@ TWICE = {
 """Two kills, one after the other, of each kind: the second one while it goes on after the first."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
+ALWAYS = ("ppo", "compare")
+"""The kinds that every test run kills; the others are killed with the slow tests."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in ALWAYS else pytest.mark.slow) for kind in KINDS]
+)
 def test_a_run_killed_twice_resumes_bit_equal(kind, undisturbed, tmp_path):
     check(undisturbed, kind, TWICE[kind], tmp_path)
 
