@@ -1,6 +1,5 @@
 """Cells on a real Ray cluster of this machine: equal bits, SIGKILL of a worker in the middle of a cell, Ctrl-C."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,17 +13,17 @@ from actlab.agents.ppo import PPO
 from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell
 from actlab.papers.reproduce import reproduce
-from actlab.tasks.catalogue import task
 from actlab.training import api
 from actlab.training.cells import folder_of, run_cells
 from actlab.training.checkpoint import read_json
 from actlab.training.cluster import DEATHS
 from actlab.training.ray_cluster import connection
-from actlab.training.runs import describe
 from tests.papers import coin
 from tests.training.kills import assert_equal
+from tests.training.toy_cells import scored
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
 TINY = {"environments": 2, "decisions": 32, "minibatch": 32, "epochs": 2, "width": 16}
 
 
@@ -35,20 +34,12 @@ def ray():
         yield package
 
 
-def killed(kills: list[int]) -> Cell:
-    """The score of a training that is killed at these calls of its driver; a checkpoint follows every other call."""
-    parameters = describe(PPO(**TINY), task("CartPole-v1"))
-    parameters |= {"steps": 640, "evaluations": 2, "episodes": 2, "kills": kills}
-    trained = Cell("tests.training.toy_cells:killed_cell", parameters, 3)
-    return Cell("actlab.training.api:evaluate_cell", {"episodes": 2}, 3, {"train": trained})
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> tuple[Cell, Path]:
     """The same training that nobody kills, computed in this process."""
     root = tmp_path_factory.mktemp("undisturbed")
-    assert not run_cells([killed([])], root)
-    return killed([]), root
+    assert not run_cells([scored()], root)
+    return scored(), root
 
 
 def calls(cell: Cell, root: Path) -> list[str]:
@@ -80,7 +71,7 @@ def test_a_study_has_the_same_bits_as_in_this_process(ray, tmp_path):
 
 
 def test_a_worker_killed_in_the_middle_costs_what_came_behind_the_last_checkpoint(ray, undisturbed, tmp_path):
-    cell = killed([5])
+    cell = scored(kills=[5])
     assert not run_cells([cell], tmp_path, ray="auto")
     processes = calls(cell, tmp_path)
     assert len(set(processes)) == 2
@@ -91,7 +82,7 @@ def test_a_worker_killed_in_the_middle_costs_what_came_behind_the_last_checkpoin
 
 
 def test_a_cell_that_kills_all_its_workers_fails_and_goes_on_later(ray, undisturbed, tmp_path):
-    cell = killed([5 + i for i in range(DEATHS)])
+    cell = scored(kills=[5 + i for i in range(DEATHS)])
     failed = run_cells([cell], tmp_path, ray="auto")
     assert failed[cell.address] == failed[cell.inputs["train"].address]
     assert f"its worker process died {DEATHS} times without getting on" in failed[cell.address]
@@ -126,30 +117,28 @@ def test_what_a_cell_says_when_it_fails_arrives(ray, tmp_path):
 
 def test_another_cluster_than_the_connected_one_is_refused(ray, tmp_path):
     with pytest.raises(ActlabError, match=r"connected to the Ray cluster at .* already, not to '10\.0\.0\.1:6379'"):
-        run_cells([killed([])], tmp_path, ray="10.0.0.1:6379")
+        run_cells([scored()], tmp_path, ray="10.0.0.1:6379")
 
 
-def test_ctrl_c_leaves_a_checkpoint_from_which_it_goes_on(tmp_path):
-    """Twenty thousand steps, stopped at the first row of metrics, half a minute before the first checkpoint is due."""
-    agent = "ppo:" + ",".join(f"{name}={value}" for name, value in TINY.items())
-    flags = "--task CartPole-v1 --steps 20k --seeds 1 --evaluations 2 --episodes 2 --ray local --workers 1 --quiet"
-    out = tmp_path / "stopped"
-    words = [sys.executable, "-W", "ignore", "-m", "actlab.cli", "compare", agent, *flags.split(), "--out", str(out)]
+def test_ctrl_c_leaves_a_checkpoint_from_which_it_goes_on(undisturbed, tmp_path):
+    cell, out, results = scored(waits=[5]), tmp_path / "runs", tmp_path / "results"
+    words = [sys.executable, "-W", "ignore", "-m", "actlab", "reproduce", "tests.training.toy_cells:STOPPED"]
+    words += ["--ray", "local", "--workers", "1", "--quiet", "--out", str(out), "--results", str(results)]
+    waits = folder_of(cell.inputs["train"], out) / "waits"
     # a session of its own, so that Ctrl-C reaches all of its processes, as it does in a terminal
-    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not any(p.stat().st_size for p in out.glob("cells/*/metrics.jsonl")):
+    with subprocess.Popen(words, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not waits.exists():
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr is not None
         said = process.stderr.read()
     assert (process.returncode, len(said.splitlines())) == (130, 1), said
     assert "the same command goes on" in said
-    assert len(list(out.glob("cells/*/checkpoint.safetensors"))) == 1
-    assert not list(out.glob("cells/*/result.json"))
-    assert not list(out.glob("cells/.cluster-*"))
+    assert (waits.parent / "checkpoint.safetensors").exists()
+    assert not list(out.glob("*/result.json"))
+    assert not list(out.glob(".cluster-*"))
+    assert read_json(results / "stopped" / "small.json")["claims"]["learns"]["status"] == "not yet run"
 
-    for folder in (out, tmp_path / "undisturbed"):
-        api.compare([PPO(**TINY)], "CartPole-v1", seeds=1, steps=20_000, evaluations=2, episodes=2, quiet=True,
-                    out=folder)  # fmt: skip
-    assert_equal(tmp_path / "undisturbed", out)
-    assert len(json.loads((out / "study.json").read_text())["arms"][0]["seeds"]) == 1
+    assert not run_cells([cell], out)
+    assert len(calls(cell, out)) == len(calls(*undisturbed)), "no call is made twice"
+    assert_same(undisturbed, cell, out)

@@ -7,9 +7,12 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from actlab.core.errors import ActlabError
+from actlab.core.studies import Cell, Claim, Study
+from actlab.papers.card import Paper
 from actlab.tasks.waiting import waits_for
 from actlab.training import api
 from actlab.training.graph import GraphDriver
+from tests.papers.coin import CARD as COINS
 
 
 def process_cell(cell, folder, inputs, quiet):
@@ -27,7 +30,8 @@ def process_cell(cell, folder, inputs, quiet):
 def killed_cell(cell, folder, inputs, quiet):
     """`train_cell` with a checkpoint after every call of the driver, of which the file `calls` tells (process ids).
 
-    SIGKILL at the calls whose numbers the parameter `kills` lists, counted over all processes that worked at the cell.
+    SIGKILL at the calls whose numbers the parameter `kills` lists, and a wait for Ctrl-C at those of `waits`, counted
+    over all processes that worked at the cell.
     """
     run, settings, calls = GraphDriver.run, api._settings, folder / "calls"
 
@@ -35,8 +39,11 @@ def killed_cell(cell, folder, inputs, quiet):
         result = run(*arguments)
         with open(calls, "a") as file:
             file.write(f"{os.getpid()}\n")
-        if len(calls.read_text().splitlines()) in cell.parameters["kills"]:
+        count = len(calls.read_text().splitlines())
+        if count in cell.parameters["kills"]:
             os.kill(os.getpid(), signal.SIGKILL)
+        if count in cell.parameters["waits"]:
+            wait_for_interrupt(folder / "waits")
         return result
 
     with (
@@ -44,3 +51,43 @@ def killed_cell(cell, folder, inputs, quiet):
         patch.object(api, "_settings", lambda config: replace(settings(config), checkpoint_seconds=0.0)),
     ):
         return api.train_cell(cell, folder, inputs, quiet)
+
+
+def wait_for_interrupt(sign):
+    """Make the file `sign`, and return when Ctrl-C has come and whoever listened before has heard of it."""
+    listener, heard = signal.getsignal(signal.SIGINT), []
+
+    def hear(*arguments):
+        listener(*arguments)
+        heard.append(arguments)
+
+    signal.signal(signal.SIGINT, hear)
+    sign.touch()
+    for _ in range(6_000):
+        time.sleep(0.05)  # not a lock: Ray's signal is simulated and would not end the wait for one
+        if heard:
+            break
+    signal.signal(signal.SIGINT, listener)
+    if not heard:
+        raise ActlabError("nobody pressed Ctrl-C")
+
+
+def scored(kills=(), waits=()):
+    """The score of a training that is killed, or stopped, at these calls of its driver."""
+    from actlab.agents.ppo import PPO
+    from actlab.tasks.catalogue import task
+    from actlab.training.runs import describe
+
+    small = PPO(environments=2, decisions=32, minibatch=32, epochs=2, width=16)
+    parameters = describe(small, task("CartPole-v1"))
+    parameters |= {"steps": 640, "evaluations": 2, "episodes": 2, "kills": list(kills), "waits": list(waits)}
+    trained = Cell(f"{__name__}:killed_cell", parameters, 3)
+    return Cell("actlab.training.api:evaluate_cell", {"episodes": 2}, 3, {"train": trained})
+
+
+STOPPED = Paper(
+    replace(COINS, slug="stopped"),
+    (Claim("learns", "It learns.", "return", "CartPole-v1", "trained", 1.0, primary=True),),
+    lambda scale: Study("Does it learn?", {"trained": [scored(waits=[5])]}),
+)
+"""A study that waits for Ctrl-C in the middle of its only training."""
