@@ -91,7 +91,7 @@ def changed(*path, to):
     ("data", "kind", "words"),
     [
         (changed("code", to="normalize"), UnknownName, "did you mean 'normalise'"),
-        (changed("code", to="os:system"), UnknownName, "no code named"),
+        (changed("code", to="os:system"), ActlabError, "should be the class of a code"),
         (changed("code", to="actlab.actions.affine:Normalise"), UnknownName, "no code named"),
         (changed("code", to=3), ActlabError, "type str"),
         (changed("fields", "extra", to=1), ActlabError, "has the fields"),

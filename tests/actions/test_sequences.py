@@ -15,7 +15,6 @@ from actlab.actions.save import codec_from_json, codec_to_json
 from actlab.agents.simple import Random
 from actlab.core import sets
 from actlab.core.errors import SpaceError
-from actlab.core.registry import CODES
 from actlab.core.sets import Interval, Linear, Mask
 from actlab.core.sources import Rollout
 from actlab.core.spaces import Box, Choice, Dict, Discrete, MultiBinary, MultiDiscrete, OneOf, Tuple
@@ -196,12 +195,10 @@ class Counter:
         return state + 1.0, next_step((state + 1.0)[None], 1.0, state + 1.0 >= self.horizon)
 
 
-def test_a_predicate_over_the_step_ends_a_primitive(monkeypatch):
-    monkeypatch.setattr(CODES, "_entries", dict(CODES._entries))
-    CODES.add("until-three", UntilThree, "walk until a multiple of three")
+def test_a_predicate_over_the_step_ends_a_primitive():
     codec = UntilThree.of({"walk": [1] * 5, "run": [0] * 5})
-    assert code_text(codec).startswith("until-three:lengths=5x5")
-    assert parse_code(code_text(codec)) == codec
+    assert code_text(codec).startswith(f"{__name__}:UntilThree:lengths=5x5")
+    assert parse_code(code_text(codec), own=True) == codec
     assert codec_from_json(codec_to_json(codec)) == codec
     assert codec.shortest == 1
     task = make_task(Counter(), "counter").with_code(codec)

@@ -5,6 +5,7 @@ from actlab.actions.bins import Bins
 from actlab.actions.chunk import Chunk
 from actlab.actions.coarse_to_fine import CoarseToFine
 from actlab.actions.delta import Delta
+from actlab.actions.digits import Digits
 from actlab.actions.flatten import Flatten
 from actlab.actions.identity import Identity
 from actlab.actions.mu_law import MuLaw
@@ -20,6 +21,7 @@ __all__ = [
     "Chunk",
     "CoarseToFine",
     "Delta",
+    "Digits",
     "Flatten",
     "Identity",
     "MuLaw",

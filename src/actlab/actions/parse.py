@@ -8,23 +8,32 @@ from typing import Any
 from actlab.actions.identity import Identity
 from actlab.actions.product import Product
 from actlab.core.codec import Chain, Codec
-from actlab.core.errors import ActlabError, SpaceError
+from actlab.core.errors import ActlabError, SpaceError, UnknownName
 from actlab.core.options import construct, options_text, parse_call, parse_chain
 from actlab.core.registry import AGENTS, CODES
 from actlab.core.spaces import Space
 
 
-def parse_code(text: str) -> Codec:
-    """The codec, not yet bound, that `text` says: names of registered codes, joined by `+` (or `>>`).
+def parse_code(text: str, *, own: bool = False) -> Codec:
+    """The codec, not yet bound, that `text` says: names of codes, joined by `+` (or `>>`).
 
     The first name is nearest to the environment, as in `a >> b`.
 
+    Args:
+        own: is `module:Class` imported, a codec of a person's own? Registered names alone count where the text may
+            come from somebody else.
+
     Raises:
+        ActlabError: what `module:Class` names cannot be imported, or is no codec.
         OptionError: the text is malformed, or an option is unknown or of the wrong type.
         UnknownName: no code has such a name.
         SpaceError: a value is out of its range.
     """
-    return reduce(rshift, [construct(CODES, call) for call in parse_chain(text)])
+    calls = parse_chain(text)
+    for call in calls:
+        if ":" in call.name and not own:
+            raise UnknownName("code", call.name, [entry.name for entry in CODES])
+    return reduce(rshift, [construct(CODES, call) for call in calls])
 
 
 def fitting_codes(space: Space) -> list[str]:

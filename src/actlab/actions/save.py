@@ -1,8 +1,8 @@
 """Codecs as plain JSON and back, exactly: options, spaces, statistics, chains.
 
-A codec is the record {"code": registered name, "fields": {...}}. Only registered classes are made, nothing
-is imported by a name from the file and nothing is unpickled. Numbers that JSON lacks are written as text
-("inf", "-inf", "nan").
+A codec is the record {"code": name, "fields": {...}}. The name is a registered one, or `module:Class` of a
+person's own, as for agents: it is imported, and only a codec is made of it. Nothing is unpickled. Numbers that
+JSON lacks are written as text ("inf", "-inf", "nan").
 """
 
 import dataclasses

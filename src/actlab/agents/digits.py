@@ -29,7 +29,8 @@ def categories_of(space: Space, agent: str) -> tuple[int, ...]:
     """
     raise SpaceError(
         f"{agent} decides over MultiDiscrete and MultiBinary codes; received {space}. "
-        "Cut a Box into bins (--code bins); a plain Discrete is for DQN."
+        "Cut a Box into bins (--code bins); put the digits of a Dict or Tuple in one row (--code bins+digits); "
+        "a plain Discrete is for DQN."
     )
 
 
