@@ -43,6 +43,11 @@ def test_the_whole_command_line_is_understood():
     assert (options.workers, options.ray) == (2, "local")
 
 
+def test_an_agent_of_ones_own_is_imported_only_when_the_command_runs():
+    options = parser.parse(["compare", "nowhere:Own:width=3", "ppo", "--task", "A-v0"])
+    assert options.agents == ["nowhere:Own:width=3", "ppo"]
+
+
 def test_what_a_sweep_varies_is_split_at_its_first_sign():
     words = "sweep ppo:width=32 --task A-v0 --vary learning-rate=1e-4..1e-2:log --vary epochs=2,4 --random 5"
     options = parser.parse(words.split())

@@ -180,3 +180,14 @@ def test_a_failed_seed_that_also_left_a_score_without_number_counts_once():
     seeds = [SeedResult(0, {"return": {"deterministic": [1.0]}}), SeedResult(1, {})]
     result = StudyResult("Q?", "", ["T"], [Arm("a", "a", "i", "T", seeds)], failed=[Failure("a", 1, "NaN.")])
     assert judge(result)["T"].arms[0].failed == 1
+
+
+@pytest.mark.parametrize(("taken", "told"), [(1_040, False), (1_250, True)])
+def test_more_steps_than_the_budget_are_told(taken, told):
+    seeds = [
+        SeedResult(seed, {"return": {"deterministic": [float(seed)]}}, curve=[(500, 0.0), (taken, 1.0)])
+        for seed in range(3)
+    ]
+    arms = [Arm("slow", "ppo", "chunk:length=4", "t", seeds, steps=1_000), Arm("none", "ppo", "identity", "t", [])]
+    said = judge(StudyResult("which?", "actlab compare", ["t"], arms))["t"].may_not
+    assert any("slow would do after 1,000 steps: it took 1,250" in line for line in said) == told

@@ -90,6 +90,37 @@ def test_gymnasiums_own_twin_and_other_ids_run_on_the_host():
     assert task("gymnasium/Pendulum-v1").environment.action == task("Pendulum-v1").environment.action
 
 
+def test_what_stands_in_a_module_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "things_for_a_test.py").write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "from actlab.tasks.cartpole import CartPole\n"
+        "from actlab.tasks.make import make_task\n"
+        "from actlab.core.contracts import Task\n"
+        "class Pole(CartPoleEnv):\n    pass\n"
+        "class Named(CartPoleEnv):\n    pass\n"
+        "gymnasium.register('Named', Named, max_episode_steps=9)\n"
+        "def discounted(discount=0.5) -> Task:\n    return make_task(CartPole(), 'inner', discount=discount)\n"
+    )
+    try:
+        assert task("things_for_a_test:CartPole").environment == CartPole()
+        assert task("things_for_a_test:discounted").spec.discount == 0.5
+        assert task("things_for_a_test:discounted+stack:frames=2").spec.name.startswith("things_for_a_test:discounted")
+        assert not task("things_for_a_test:Pole", max_episode_steps=7).environment.compiled
+        assert task("things_for_a_test:Named").spec.horizon == 9  # an id counts first
+        with pytest.raises(UnknownName, match=r"no environment named 'Zzzzzz'; known: Named\."):
+            task("things_for_a_test:Zzzzzz")
+        gymnasium.registry.pop("Named")
+        with pytest.raises(ActlabError, match=r"has nothing named 'Zzzzzz', and registers no such environment\."):
+            task("things_for_a_test:Zzzzzz")
+        with pytest.raises(ActlabError, match=r"names a file; name its module: things_for_a_test:Pole-v0\."):
+            task("things_for_a_test.py:Pole-v0")
+    finally:
+        sys.modules.pop("things_for_a_test", None)
+        gymnasium.registry.pop("Named", None)
+
+
 def test_an_id_of_a_persons_own_module(tmp_path, monkeypatch):
     (tmp_path / "my_tasks_for_a_test.py").write_text(
         "import gymnasium\n"
@@ -102,6 +133,25 @@ def test_an_id_of_a_persons_own_module(tmp_path, monkeypatch):
     finally:
         gymnasium.registry.pop("MyPole-v0", None)
         sys.modules.pop("my_tasks_for_a_test", None)
+
+
+def test_a_class_of_a_persons_own_module(tmp_path, monkeypatch, key):
+    """In the graph, and Gymnasium's; what is neither is not called."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_lane.py").write_text("from tests.tasks.test_catalogue import Count, Walk\nready = Count(4)\n")
+    made = task("own_lane:Count", horizon=7)
+    assert made.environment == Count(7)
+    assert made.spec.name == "own_lane:Count"
+    assert task("own_lane:ready").environment.horizon == 4
+    walk = task("own_lane:Walk", reward=3.0)
+    state, _ = walk.environment.reset(key)
+    assert float(walk.environment.step(None, state, np.int32(1))[1].reward) == 3.0
+    for other in ("own_lane:__name__", "os:abort", "os:sep", "subprocess:Popen"):
+        with pytest.raises(ActlabError, match="should be a task, an environment, the class of one"):
+            task(other)
+    with pytest.raises(ActlabError, match="no module 'own_nothing'"):
+        task("own_nothing:Count")
 
 
 @pytest.mark.parametrize(

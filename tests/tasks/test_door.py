@@ -6,6 +6,8 @@ import pytest
 from gymnasium import spaces
 
 from actlab.core.errors import ActlabError, SpaceError
+from actlab.core.spaces import from_gymnasium
+from actlab.tasks.door import mask_from_host
 from actlab.tasks.gymnasium import HostEnvironment
 from tests.tasks.environments.plain import Plain
 from tests.tasks.environments.revealing import equal
@@ -113,6 +115,26 @@ MASKS = {
         [[True, False], [False, True]],
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("space", "mask", "sentence"),
+    [
+        (
+            spaces.Dict({"a": spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3)])}),
+            {"a": ([1, 1], [1, 1])},
+            r"^in 'a', in part 1, expected \[3\] of 0 and 1, received \[1, 1\]$",
+        ),
+        (
+            spaces.OneOf([spaces.Discrete(2), spaces.Discrete(3)]),
+            (None, [1]),
+            r"^in branch 1, expected \[3\] of 0 and 1",
+        ),
+    ],
+)
+def test_a_wrong_mask_of_a_part_names_the_part(space, mask, sentence):
+    with pytest.raises(SpaceError, match=sentence):
+        mask_from_host(from_gymnasium(space), mask)
 
 
 @pytest.mark.parametrize("kind", MASKS)

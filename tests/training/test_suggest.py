@@ -12,7 +12,6 @@ from actlab.agents.simple import Random
 from actlab.cli import parser
 from actlab.core.contracts import hyperparameters
 from actlab.core.errors import ActlabError
-from actlab.core.registry import AGENTS
 from actlab.training import api
 from actlab.training import suggest as suggesting
 from actlab.training.candidates import candidates, listed
@@ -31,10 +30,11 @@ class Pusher(Random):
         return (step.observation[2] > self.threshold).astype(jnp.int32), memory, ()
 
 
+PUSHER = f"{__name__}:Pusher"
+
+
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(AGENTS, "_entries", dict(AGENTS._entries))
-    AGENTS.add("pusher", Pusher)
+def fresh_caches():
     api._driver.cache_clear()
     api._template.cache_clear()
     yield
@@ -64,7 +64,7 @@ def test_a_suggestion_is_reached_kept_and_shared(tmp_path):
     assert (len(first.order), first.seeds, len(last.order), last.seeds) == (4, 2, 2, 3)
     assert last.steps == 2 * first.steps
     assert done.result.planned <= 400
-    assert done.result.best.name == "pusher + identity"  # to push where the pole leans to is best
+    assert done.result.best.name == f"{PUSHER} + identity"  # to push where the pole leans to is best
     assert [row.rung for row in done.result.rows] == [2, 2, 1, 1]
     assert all(row.reason.startswith("place ") for row in done.result.rows[2:])
     written = json.loads((tmp_path / "suggest.json").read_text())
@@ -72,7 +72,7 @@ def test_a_suggestion_is_reached_kept_and_shared(tmp_path):
     assert done.page().exists()
     train = shlex.split(done.result.train)
     options = parser.parse(["train", "random", *train[3:]])  # this test's agent has no help of its own
-    assert train[:3] == ["actlab", "train", "pusher"]
+    assert train[:3] == ["actlab", "train", PUSHER]
     assert (options.steps, options.seed, options.seeds) == (10 * last.steps, 3, 5)  # seeds that were not seen
 
     kept = times(tmp_path)
@@ -106,7 +106,7 @@ def test_a_suggestion_that_was_stopped_goes_on(tmp_path, monkeypatch):
     done = al.suggest("CartPole-v1", 400, out=tmp_path, **SMALL)
     assert before.items() <= times(tmp_path).items()
     assert count[0] == 5 + 10
-    assert done.result.best.name == "pusher + identity"
+    assert done.result.best.name == f"{PUSHER} + identity"
 
 
 def test_a_budget_of_time_is_measured_once(tmp_path, monkeypatch):
@@ -142,7 +142,7 @@ def test_who_fails_is_dropped_and_said(tmp_path, monkeypatch):
     monkeypatch.setattr(api, "train_cell", broken)
     done = al.suggest("CartPole-v1", 400, out=tmp_path / "steps", **SMALL)
     assert {row.reason for row in done.result.rows[2:]} == {"no seed finished: it fell over."}
-    assert done.result.best.agent in ("pusher:threshold=-0.2", "pusher:threshold=0.05")
+    assert done.result.best.agent in (f"{PUSHER}:threshold=-0.2", f"{PUSHER}:threshold=0.05")
     timed = al.suggest("CartPole-v1", "10m", out=tmp_path / "time", steps=20, **SMALL)
     assert len(timed.result.rows) == 2
     assert {pair.reason for pair in timed.result.left_out} == {"it failed when it was measured: it fell over."}

@@ -14,7 +14,6 @@ from actlab.cli import parser, values
 from actlab.core.contracts import hyperparameters
 from actlab.core.errors import ActlabError
 from actlab.core.options import OptionError
-from actlab.core.registry import AGENTS
 from actlab.core.studies import Cell
 from actlab.training import api, sweep
 from actlab.training.cells import _arm
@@ -37,10 +36,11 @@ class Pusher(Random):
         return jnp.where(right, self.push, 1 - self.push).astype(jnp.int32), memory, ()
 
 
+PUSHER = f"{__name__}:Pusher"
+
+
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(AGENTS, "_entries", dict(AGENTS._entries))
-    AGENTS.add("pusher", Pusher)
+def fresh_caches():
     api._driver.cache_clear()
     api._template.cache_clear()
     yield
@@ -59,7 +59,7 @@ def times(folder) -> dict:
 def test_four_values_of_a_traced_option_are_one_compilation_and_come_out_sorted(tmp_path):
     done = al.sweep(Pusher(), "CartPole-v1", VARY, out=tmp_path, **SMALL)
     assert api._driver.cache_info().misses == 1
-    driver = api._driver("CartPole-v1", "identity", "pusher", json.dumps({"push": 1, "word": "none"}))
+    driver = api._driver("CartPole-v1", "identity", PUSHER, json.dumps({"push": 1, "word": "none"}))
     assert api._driver.cache_info().misses == 1
     assert (driver._run._cache_size(), driver._score._cache_size()) == (1, 1)
 
@@ -75,7 +75,7 @@ def test_four_values_of_a_traced_option_are_one_compilation_and_come_out_sorted(
     assert written["settings"][0]["scores"].keys() == {"0", "1"}
     assert "best of 4 is optimistic" in written["caution"]
     again = shlex.split(written["confirm"])
-    assert again[:4] == ["actlab", "compare", "pusher", "--task"]  # the best setting is the default: one agent
+    assert again[:4] == ["actlab", "compare", PUSHER, "--task"]  # the best setting is the default: one agent
     options = parser.parse(["compare", "random", *again[3:]])
     assert (options.seed, options.seeds, options.steps) == (2, 5, 20)  # seeds that the sweep has not seen
     picture = done.figure()
@@ -134,19 +134,19 @@ def test_nothing_that_fits_is_one_sentence(tmp_path):
 
 def test_settings_that_differ_in_traced_options_share_a_worker():
     def cell(**options) -> Cell:
-        described = {"agent": "pusher", "options": {"threshold": 0.0, "push": 1, "word": "none", **options}}
+        described = {"agent": PUSHER, "options": {"threshold": 0.0, "push": 1, "word": "none", **options}}
         return Cell("actlab.training.api:train_cell", described)
 
     assert _arm(cell()) == _arm(cell(threshold=0.5))
     assert _arm(cell()) != _arm(cell(push=0))
-    assert static_options("pusher", {"threshold": 0.5, "push": 0, "word": "none"}) == {"push": 0, "word": "none"}
+    assert static_options(PUSHER, {"threshold": 0.5, "push": 0, "word": "none"}) == {"push": 0, "word": "none"}
 
 
 # --- settings ----------------------------------------------------------------------------------------
 
 
 def choice(option: str, spec: Any) -> Any:
-    return sweep._choice(Pusher, "pusher", option, spec)
+    return sweep._choice(Pusher, PUSHER, option, spec)
 
 
 def test_a_grid_is_every_combination_with_even_steps():
@@ -179,8 +179,8 @@ def test_draws_lie_in_their_ranges_can_be_typed_and_go_on():
 @pytest.mark.parametrize(
     ("option", "spec", "sentence"),
     [
-        ("treshold", "1,2", "pusher has no option 'treshold'; did you mean 'threshold'"),
-        ("threshold", "low,high", "'threshold' of pusher should be a finite number, received 'low'"),
+        ("treshold", "1,2", f"{PUSHER} has no option 'treshold'; did you mean 'threshold'"),
+        ("threshold", "low,high", f"'threshold' of {PUSHER} should be a finite number, received 'low'"),
         ("push", "0.5", "should be a whole number"),
         ("threshold", "2..1", "from the lower end to the higher one"),
         ("threshold", "0..1:log", "a lower end above 0"),

@@ -131,6 +131,7 @@ def _pickle(here: Path, trained: Path) -> None:
 CASES = (
     Case("a task that there is not", f"train ppo --task CartPol-v1 {TINY}", 2, "did you mean 'CartPole-v1'"),
     Case("an agent that there is not", f"train pp --task CartPole-v1 {TINY}", 2, "did you mean 'ppo'|invalid choice"),
+    Case("an agent's module that there is not", f"train nothing:Agent --task CartPole-v1 {TINY}", 1, "nothing:Agent"),
     Case("a code that there is not", f"train random --task Pendulum-v1 --code bin {TINY}", 2, "did you mean 'bins'"),
     Case("an option that there is not", "train ppo:epocs=3 --task CartPole-v1", 2, "did you mean 'epochs'"),
     Case("a word for a number", "train ppo --task CartPole-v1 --epochs few", 2, "'epochs' of ppo .* whole number"),

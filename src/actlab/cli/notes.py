@@ -60,3 +60,9 @@ examples:
 
 Without a display MuJoCo draws by EGL; where that is missing: MUJOCO_GL=osmesa actlab video RUN
 """
+
+WEB_NOTE = """
+
+Prints its address and answers there until Ctrl-C: systems and their claims, runs that can be started, watched,
+stopped and compared, and a laboratory for codes. Only this machine can reach it; what it starts goes on without it.
+Needs the extra `web`."""

@@ -34,6 +34,20 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def day(text: str) -> str:
+    """A year, a month or a day: `2025`, `2025-03`, `2025-03-01`."""
+    if not re.fullmatch(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?", text):
+        raise argparse.ArgumentTypeError(f"expected a date (2025, 2025-03 or 2025-03-01); received {text!r}")
+    return text
+
+
+def port(text: str) -> int:
+    """A port: 0 to 65535."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, 0 to 65535; received {text!r}")
+    return int(text)
+
+
 def device(text: str) -> str:
     """`cpu`, `gpu` or the number of an accelerator."""
     if text not in ("cpu", "gpu") and not re.fullmatch(r"[0-9]{1,3}", text):
@@ -42,15 +56,18 @@ def device(text: str) -> str:
 
 
 def agent(text: str) -> str:
-    """An agent with its options: `ppo:learning_rate=1e-3`."""
-    look_up("agent", parse_call(text).name)
+    """An agent with its options: `ppo:learning_rate=1e-3`, or `module:Class:learning_rate=1e-3` of one's own."""
+    name = parse_call(text).name
+    if ":" not in name:  # else it is imported when the command runs
+        look_up("agent", name)
     return text
 
 
 def code(text: str) -> str:
-    """A chain of codes with their options: `normalise+bins:bins=7`."""
+    """A chain of codes with their options: `normalise+bins:bins=7`, or `module:Class` of one's own."""
     for call in parse_chain(text):
-        look_up("code", call.name)
+        if ":" not in call.name:  # else it is imported when the command runs
+            look_up("code", call.name)
     return text
 
 

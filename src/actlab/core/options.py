@@ -4,6 +4,7 @@ Grammar (a chain is for codes; agents are a single call; blanks around words are
 
     chain  = call { ("+" | ">>") call }
     call   = name [ ":" option { "," option } ]
+    name   = word | module ":" Word              a class of one's own module: it begins with a capital letter
     option = word "=" value
     value  = "none" | "true" | "false" | number | word | number "x" { number "x" } [ number ]
 
@@ -23,6 +24,7 @@ from actlab.core.errors import ActlabError, UnknownName
 from actlab.core.registry import Registry
 
 _NAME = re.compile(r"\s*([A-Za-z_][\w-]*)\s*")
+_OWN = re.compile(r"\s*([A-Za-z_]\w*(?:\.\w+)*:[A-Z]\w*)\s*(?![\w\s=-])")
 _VALUE = re.compile(r"\s*((?:[0-9.][eE]\+(?=[0-9])|[^,+>=:\s])+)\s*")
 _JOIN = re.compile(r"\+|>>")
 _INTEGER = re.compile(r"[+-]?[0-9]+(_[0-9]+)*")
@@ -75,7 +77,7 @@ def parse_call(text: str) -> Call:
 
 
 def _call(text: str, at: int) -> tuple[Call, int]:
-    name, column, at = _read(_NAME, text, at, "a name")
+    name, column, at = _read(_OWN if _OWN.match(text, at) else _NAME, text, at, "a name")
     if not text.startswith(":", at):
         return Call(name, {}, column, {}), at
     options, columns, at = _options(text, at + 1)

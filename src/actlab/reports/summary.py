@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actlab.reports import statistics
 from actlab.reports.result import POLICIES, Arm, SeedResult, StudyResult
 from actlab.reports.table import Table
 from actlab.reports.verdict import Verdict, bracket, listing, number, probability, verdicts
+
+OVERRUN = 0.05
+"""Share of the budget that a last roll-out may exceed it without a word."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,20 @@ def judge(result: StudyResult) -> dict[str, Verdict]:
             failed[task][failure.arm] = failed[task].get(failure.arm, 0) + (
                 failure.seed not in tasks[task][failure.arm]
             )
-    return verdicts(
+    judged = verdicts(
         tasks, failed=failed, paired=result.paired, higher_is_better=result.higher_is_better, unit=result.metric
     )
+    longer = {task: [line for arm in result.on(task) for line in _overrun(arm)] for task in judged}
+    return {task: replace(said, may_not=(*said.may_not, *longer[task])) for task, said in judged.items()}
+
+
+def _overrun(arm: Arm) -> list[str]:
+    """A sentence where an arm took noticeably more steps than its budget: a roll-out that is begun is finished."""
+    most = max((steps for seed in arm.seeds for steps, _ in seed.curve), default=0)
+    if arm.steps is None or most <= arm.steps * (1 + OVERRUN):
+        return []
+    took = f"it took {most:,.0f}, because its last roll-out was finished"
+    return [f"What {arm.name} would do after {arm.steps:,} steps: {took}."]
 
 
 def headline(result: StudyResult, judged: Mapping[str, Verdict]) -> str:

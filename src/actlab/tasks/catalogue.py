@@ -6,6 +6,7 @@ task("gymnasium/CartPole-v1")           # Gymnasium's own, on the host
 task("HalfCheetah-v5")                  # any other Gymnasium id
 task("metaworld/reach-v3")              # a suite's, where it is installed: see actlab.tasks.suites
 task("my_module:MyTask-v0")             # an id that importing my_module registers with Gymnasium
+task("my_module:MyEnvironment")         # an environment's class in my_module, in the graph or Gymnasium's
 register_task("my/task", MyEnvironment) # functional or Gymnasium; then task("my/task")
 task("CartPole-v1+stack:frames=4")      # treated: observations are the last four frames (`tasks.stack`)
 ```
@@ -23,7 +24,7 @@ import gymnasium
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError, UnknownName
 from actlab.core.options import convert, parse_chain
-from actlab.core.registry import TASKS, Entry
+from actlab.core.registry import TASKS, Entry, find
 from actlab.core.spaces import Space
 from actlab.tasks.make import make_task
 from actlab.tasks.probes import PROBES
@@ -87,8 +88,9 @@ def task(name: str, *, discount: float | None = None, **options: Any) -> Task:
 
     Args:
         name: a registered name (`actlab/` before it may be added or left out), a Gymnasium id, also
-            `module:Id-v0`, or `gymnasium/` and an id, for Gymnasium's own version of a task that we have too;
-            any of them with `+stack:frames=4`, whose observations are then the last four frames.
+            `module:Id-v0`, `module:name` of an environment, its class or a `Task`, or `gymnasium/` and an id,
+            for Gymnasium's own version of a task that we have too; any of them with `+stack:frames=4`, whose
+            observations are then the last four frames.
         discount: per native step, instead of the task's own.
         options: passed to the registered factory, or to `gymnasium.make`.
 
@@ -156,12 +158,51 @@ def _find(name: str, options: dict[str, Any]) -> Task:
     suite = suite_of(name)
     if suite is not None:
         return make_suite_task(*suite, options)
+    own = _own(name)
+    if own is not None:
+        return _build(own, name, options)
     identity = name.removeprefix(HOST)
     if identity != name or ":" in name or name in gymnasium.registry:
         return _host(identity, name, options)
     known = {entry.name for entry in TASKS}
     near = difflib.get_close_matches(name, known | set(gymnasium.registry), n=1, cutoff=0.5)
     raise UnknownName("task", name, near or known)
+
+
+ENVIRONMENT = frozenset({"compiled", "reset", "step"})
+"""What the class of an environment has at the least (`core.contracts.Environment`)."""
+
+
+def _own(name: str) -> Any:
+    """What `module:name` means; None where it can only be an id that the module registers with Gymnasium.
+
+    An id of that name counts first. What cannot be imported is left to Gymnasium's words. A name may come from the
+    `run.json` of somebody else, so that nothing is called but a class of environments, and a function that says by
+    its annotation that it returns a `Task`.
+
+    Raises:
+        ActlabError: a file is named in place of a module, or something that is no task or environment.
+    """
+    module, _, attribute = name.partition(":")
+    if attribute and module.endswith(".py"):
+        raise ActlabError(f"{name} names a file; name its module: {module.removesuffix('.py')}:{attribute}.")
+    if not attribute.isidentifier():
+        return None
+    try:
+        found = find(name)
+    except ActlabError:
+        return None
+    if attribute in gymnasium.registry:
+        return None
+    returned = found.__annotations__.get("return") if inspect.isfunction(found) else None
+    if isinstance(found, Task) or set(dir(found)) >= ENVIRONMENT or returned in (Task, "Task"):
+        return found
+    if isinstance(found, type) and issubclass(found, gymnasium.Env):
+        return found
+    raise ActlabError(
+        f"{name} should be a task, an environment, the class of one, or a function annotated to return a Task; "
+        f"received {found!r}."
+    )
 
 
 def _load(entry: Entry) -> Any:

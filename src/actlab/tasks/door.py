@@ -240,14 +240,14 @@ def _(space: spaces.Box, mask: Any) -> Interval:
 def _(space: spaces.Tuple, mask: Any) -> tuple:
     if not isinstance(mask, tuple | list) or len(mask) != len(space.spaces):
         raise SpaceError(f"expected a tuple of {len(space.spaces)} masks, received {short(mask)}")
-    return tuple(_nested(part, m) for part, m in zip(space.spaces, mask, strict=True))
+    return tuple(_nested(part, m, f"part {i}") for i, (part, m) in enumerate(zip(space.spaces, mask, strict=True)))
 
 
 @mask_from_host.register
 def _(space: spaces.Dict, mask: Any) -> dict:
     if not isinstance(mask, Mapping) or not set(mask) <= set(space.names):
         raise SpaceError(f"expected a dict with names of {', '.join(space.names)}, received {short(mask)}")
-    return {name: _nested(part, mask.get(name)) for name, part in space.items}
+    return {name: _nested(part, mask.get(name), repr(name)) for name, part in space.items}
 
 
 @mask_from_host.register
@@ -262,11 +262,15 @@ def _(space: spaces.OneOf, mask: Any) -> Choice:
     if len(values) != branches:
         raise SpaceError(f"expected masks of {branches} branches, received {short(mask)}")
     over = None if index is None else Mask(_zeros_and_ones(index, (branches,)))
-    return Choice(over, tuple(_nested(part, m) for part, m in zip(space.spaces, values, strict=True)))
+    parts = enumerate(zip(space.spaces, values, strict=True))
+    return Choice(over, tuple(_nested(part, m, f"branch {i}") for i, (part, m) in parts))
 
 
-def _nested(space: Space, mask: Any) -> Allowed:
-    return None if mask is None else mask_from_host(space, mask)
+def _nested(space: Space, mask: Any, where: str) -> Allowed:
+    try:
+        return None if mask is None else mask_from_host(space, mask)
+    except SpaceError as error:
+        raise SpaceError(f"in {where}, {error}") from None
 
 
 def _zeros_and_ones(mask: Any, shape: tuple[int, ...]) -> Any:

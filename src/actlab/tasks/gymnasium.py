@@ -26,19 +26,18 @@ import numpy as np
 
 from actlab.core import spaces
 from actlab.core.contracts import Context, Native, Task
-from actlab.core.errors import ActlabError, MissingExtra, SpaceError, UnknownName
+from actlab.core.errors import ActlabError, SpaceError
 from actlab.core.keys import seed_of
 from actlab.core.sets import Allowed
 from actlab.core.spaces import Space
 from actlab.core.steps import TimeStep, Tree
 from actlab.tasks.door import as_declared, each, fault, flag_fault, mask_from_host, possible, reward_fault, short
 from actlab.tasks.make import make_task
+from actlab.tasks.unmade import in_words, unmade
 from actlab.tasks.waiting import Abandoned, waits_for
 
 DEFAULT_HORIZON = 1000
 """Most native steps of an episode where the environment declares no limit of its own."""
-
-_EXTRA_OF = {"mujoco": "mujoco", "packaging": "mujoco", "imageio": "mujoco"}
 
 
 @dataclass(eq=False)
@@ -129,7 +128,7 @@ class HostEnvironment:
             self._close.detach()  # what does not return from a step would not return from its end either
             raise
         except Exception as error:
-            raise ActlabError(f"The environment {self.name!r} failed to reset: {_told(error)}") from error
+            raise ActlabError(f"The environment {self.name!r} failed to reset: {in_words(error)}") from error
         observed = self._observed(observation, "at reset")
         self._allowed = self._read_mask(info, "at reset", ended=False)
         self.info, told = info, {name: np.float32(0) for name in self.told}
@@ -154,7 +153,7 @@ class HostEnvironment:
             self._close.detach()
             raise
         except Exception as error:
-            raise ActlabError(f"The environment {self.name!r} failed {where}: {_told(error)}") from error
+            raise ActlabError(f"The environment {self.name!r} failed {where}: {in_words(error)}") from error
         state.actions.append(each(np.array, native))
         observed = self._observed(observation, where)
         wrong = reward_fault(reward) or flag_fault(terminated) or flag_fault(truncated)
@@ -220,7 +219,7 @@ class HostEnvironment:
             if vector == "vector_entry_point" and isinstance(self._source, str):
                 return gymnasium.make_vec(self._source, count, vector, **self._limits, **self._kwargs)
         except Exception as error:
-            raise _explained(self.name, error) from error
+            raise unmade(self.name, error) from error
         raise ActlabError(
             f"The environment {self.name!r} cannot be made as a vector: expected vector='sync', "
             f"'vector_entry_point' (with an id) or a function, received {vector!r}."
@@ -236,7 +235,7 @@ class HostEnvironment:
         try:
             return self._env.render()
         except Exception as error:
-            raise ActlabError(f"The environment {self.name!r} cannot be drawn: {_told(error)}") from error
+            raise ActlabError(f"The environment {self.name!r} cannot be drawn: {in_words(error)}") from error
 
     def close(self) -> None:
         """Close the simulator; the instance is of no use afterwards. It also happens when it is collected."""
@@ -266,7 +265,7 @@ class HostEnvironment:
             self.limited_by_default = own is None and self._limit is None
             return env if own == limit else gymnasium.wrappers.TimeLimit(env, limit), limit
         except Exception as error:
-            raise _explained(self.name, error) from error
+            raise unmade(self.name, error) from error
 
     # --- guards --------------------------------------------------------------------------------------
 
@@ -351,11 +350,6 @@ def _seed(key: Any) -> int:
     return int(key)
 
 
-def _told(error: Exception) -> str:
-    text = " ".join(str(error).split()).rstrip(".")
-    return f"{type(error).__name__}: {text}." if text else f"{type(error).__name__}."
-
-
 @contextmanager
 def _current_folder_importable() -> Iterator[None]:
     """A person's own `module:Id-v0` is found in the current folder, after all installed packages."""
@@ -365,27 +359,3 @@ def _current_folder_importable() -> Iterator[None]:
         yield
     finally:
         sys.path.remove(folder)
-
-
-def _explained(name: str, error: Exception) -> ActlabError:
-    """Why an environment could not be made."""
-    if isinstance(error, ActlabError):
-        return error
-    module, _, bare = name.rpartition(":")
-    cause: BaseException | None = error
-    while cause is not None:
-        missing = cause.name if isinstance(cause, ImportError) else None
-        if missing and missing.split(".")[0] in _EXTRA_OF:
-            return MissingExtra(f"The environment {name!r}", _EXTRA_OF[missing.split(".")[0]])
-        if missing and missing == module:
-            return ActlabError(
-                f"There is no module {module!r}, in the current folder or installed, to take {bare!r} from."
-            )
-        if missing:
-            return ActlabError(
-                f"The environment {name!r} needs the Python package {missing!r}, which is not installed."
-            )
-        cause = cause.__cause__
-    if isinstance(error, gymnasium.error.Error) and bare not in gymnasium.registry:
-        return UnknownName("environment", bare, gymnasium.registry)
-    return ActlabError(f"The environment {name!r} could not be made: {_told(error)}")

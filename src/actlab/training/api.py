@@ -48,7 +48,7 @@ from actlab.training.weights import LEARNER, learner_of, shapes, start_of
 @lru_cache(maxsize=8)
 def _driver(task: str, code: str, agent: str, static: str) -> Any:
     """One driver for all seeds (and all values of traced options) of an arm: they share its compilation."""
-    bound = find_task(task).with_code(parse_code(code))
+    bound = find_task(task).with_code(parse_code(code, own=True))
     return make_driver(bound, make_agent(agent, json.loads(static)))
 
 
@@ -237,7 +237,7 @@ def load(folder: str | Path, task: Task | None = None) -> Run:
 @lru_cache(maxsize=8)
 def _template(task: str, code: str, agent: str, static: str) -> Any:
     """Shapes of the trained state, traced once for all that share a driver."""
-    bound = find_task(task).with_code(parse_code(code))
+    bound = find_task(task).with_code(parse_code(code, own=True))
     return shapes(make_agent(agent, json.loads(static)), bound)
 
 

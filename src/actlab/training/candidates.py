@@ -114,7 +114,7 @@ def candidates(
     left_out = []
     for agent, code in pairs:
         made = parse_agent(agent) if isinstance(agent, str) else agent
-        codec = parse_code(code) if isinstance(code, str) else code
+        codec = parse_code(code, own=True) if isinstance(code, str) else code
         words = agent_word(made), code_text(codec)
         try:
             bound = task.with_code(codec)

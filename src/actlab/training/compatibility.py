@@ -35,10 +35,11 @@ SPACES = {
 CODES = (
     "identity",
     "normalise",
-    "bins:bins=5",
+    "bins:bins=9",
     "coarse-to-fine:levels=2,bins=3",
     "chunk:length=2",
-    "bins:bins=5+flatten",
+    "bins:bins=9+flatten",
+    "bins:bins=9+digits",
 )
 AGENTS = ("ppo", "sac", "td3", "dqn", "branching-dqn", "arsq", "cqn")
 """Those that learn from a task; `bc` and `td3-bc` learn from recorded decisions alone."""

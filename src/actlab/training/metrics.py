@@ -88,6 +88,7 @@ class Metrics:
         clean = {name: value if math.isfinite(value) else None for name, value in values.items()}
         with self._writing():
             self._file.write((json.dumps({"steps": steps, **clean}) + "\n").encode())
+            self._file.flush()  # for those who watch
         for sink in self._sinks:
             sink.write(steps, values)
 

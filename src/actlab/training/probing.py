@@ -55,8 +55,12 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 CHUNK = "chunk:length=4"
 """The code that decides a whole episode of the probes whose names begin with "chunk"."""
 ZOOM = "coarse-to-fine:levels=2,bins=3"
-"""The code of the agents that decide over digits alone, on the probes whose actions are numbers."""
+"""The code of ARSQ and CQN on the probes whose actions are numbers; branching DQN, whose digits do not see each
+other, has as many bins at once."""
+BINS = "bins:bins=9"
+_DIGIT_BY_DIGIT = ("branching-dqn", "arsq", "cqn")
 _NUMBERS = ("policy-box", "interval", "image-box")
+_NESTS = ("policy-dict", "policy-tuple", "mask-dict", "mask-tuple")
 
 _MORE_UPDATES = {"minibatch": "32", "epochs": "10", "width": "64", "activation": "relu"}
 
@@ -105,7 +109,11 @@ def codes_of(agent: str, probe: str) -> tuple[str, ...]:
     """The codes in which an agent is tried on a probe."""
     if probe.startswith("chunk"):
         return ("identity", CHUNK)
-    return (ZOOM,) if agent in ("arsq", "cqn") and probe in _NUMBERS else ("identity",)
+    if agent in _DIGIT_BY_DIGIT and probe in _NESTS:
+        return (f"{BINS}+digits",)
+    if agent in _DIGIT_BY_DIGIT and probe in _NUMBERS:
+        return (BINS if agent == "branching-dqn" else ZOOM,)
+    return ("identity",)
 
 
 def trials() -> Iterator[Trial]:
@@ -153,7 +161,8 @@ def read(path: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
 def main(words: list[str]) -> None:
     """Train what is missing."""
     path, *only = words
-    records = read(Path(path))
+    places = {(trial.agent, trial.probe, trial.code) for trial in trials()}
+    records = {place: record for place, record in read(Path(path)).items() if place in places}
     for trial in trials():
         place = (trial.agent, trial.probe, trial.code)
         known = records.get(place)

@@ -17,7 +17,7 @@ import platform
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,11 +30,14 @@ from actlab.actions.save import codec_from_json
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
 from actlab.core.files import remove_temporaries
+from actlab.core.process import identity
 from actlab.core.registry import AGENTS
 from actlab.tasks.catalogue import task as find_task
 from actlab.training.checkpoint import read_json, write_json
 
 FORMAT = 1
+LOCK = ".lock"
+"""The file that a process holds that works in a folder; it says which one."""
 RUNS = Path("runs")
 """Where runs and studies go that are not told otherwise."""
 PACKAGES = ("actlab", "jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
@@ -105,7 +108,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "w")  # noqa: SIM115
+        file = open(folder / LOCK, "a")  # noqa: SIM115
     except OSError as error:
         raise ActlabError(f"{folder} cannot be written: {error.strerror}.") from None
     with file:
@@ -119,7 +122,13 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
                     raise ActlabError(f"{folder} is in use by another process.") from None
             time.sleep(0.2)
         remove_temporaries(folder / "*")
-        yield
+        with suppress(OSError):  # for those who ask who works here; a full disk is told of where it matters
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), identity().encode())
+        try:
+            yield
+        finally:
+            os.ftruncate(file.fileno(), 0)
 
 
 @dataclass(frozen=True)
@@ -185,7 +194,11 @@ def read_run(folder: str | Path, task: Task | None = None) -> Run:
     if task is None:
         task = find_task(config["task"])
         saved = config.get("codec")  # with its statistics, which the text of a code does not say
-        task = task.with_code(parse_code(config["code"])) if saved is None else task.with_bound(codec_from_json(saved))
+        task = (
+            task.with_code(parse_code(config["code"], own=True))
+            if saved is None
+            else task.with_bound(codec_from_json(saved))
+        )
     return Run(folder, config, make_agent(config["agent"], config["options"]), task)
 
 

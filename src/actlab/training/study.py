@@ -94,7 +94,7 @@ def plan(
         for code in codes:
             text = code if isinstance(code, str) else code_text(code)
             try:
-                bound = task.with_code(parse_code(text))
+                bound = task.with_code(parse_code(text, own=True))
                 reason = None
             except ActlabError as error:
                 bound, reason = task, str(error)
