@@ -11,7 +11,9 @@ import pytest
 from actlab.cli import main
 from actlab.core.registry import Registry
 from actlab.papers import registry
+from actlab.papers.catalogue import entries
 from actlab.papers.check import check, differs
+from actlab.papers.index import index, index_path
 from actlab.papers.page import page, read_results, write_page
 from actlab.papers.record import seal
 from actlab.papers.reproduce import reproduce
@@ -29,6 +31,7 @@ def computed(tmp_path_factory):
     reproduce(coin.PAPER, "small", results=folder / "results", out=folder / "runs", quiet=True)
     (folder / "docs").mkdir()
     write_page(coin.PAPER, folder / "results", folder / "docs")
+    index_path(folder / "docs").write_text(index(entries(folder / "results", [coin.PAPER])))
     shutil.rmtree(folder / "runs")
     return folder
 
@@ -167,7 +170,7 @@ def test_the_page_of_a_paper_that_was_never_run():
 
 def test_the_commands(folder, capsys):
     assert main(["papers"]) == 0
-    assert "coin   reproduced     2020-02-29  Heavy coins fall on their faces" in capsys.readouterr().out
+    assert "coin   reproduced  2020-02-29  Heavy coins fall on their faces" in capsys.readouterr().out
     assert main(["papers", "show", "coin"]) == 0
     text = capsys.readouterr().out
     assert "heavy-beats-fair (primary): reproduced\n    A heavy coin scores more than a fair one." in text
@@ -178,7 +181,7 @@ def test_the_commands(folder, capsys):
     assert main(["claims"]) == 0
     assert "coin   heads-up          reproduced" in capsys.readouterr().out
     assert main(["papers", "page"]) == 0
-    assert capsys.readouterr().out == "wrote docs/papers/coin.md\n"
+    assert capsys.readouterr().out == "wrote docs/papers/coin.md\nwrote docs/papers/index.md\n"
     for words in (["papers", "show"], ["papers", "show", "coin", "coin"], ["papers", "nothing"]):
         assert main(words) != 0
         assert capsys.readouterr().err.count("\n") == 1
@@ -234,5 +237,19 @@ def test_what_is_committed_about_a_paper_agrees(paper):
 
 def test_every_page_is_of_a_paper():
     pages = {path.stem for path in (ROOT / "docs" / "papers").glob("*.md")}
-    assert pages == {entry.name for entry in registry.PAPERS}
+    assert pages == {"index", *(entry.name for entry in registry.PAPERS)}
     assert all(entry.load().card.slug == entry.name for entry in registry.PAPERS)
+
+
+def test_a_list_that_says_something_else(folder, capsys):
+    path = Path("docs/papers/index.md")
+    assert main(["claims"]) == 0
+    path.write_text(path.read_text().replace("| reproduced |", "| planned |"))
+    capsys.readouterr()
+    assert main(["claims"]) == 1
+    assert f"error: {path} does not say what cards and results say" in capsys.readouterr().out
+    assert main(["claims", "coin"]) == 0, "only where all papers are looked at"
+    path.unlink()
+    assert main(["claims"]) == 1
+    assert main(["papers", "page"]) == 0
+    assert main(["claims"]) == 0

@@ -1,4 +1,4 @@
-"""What agents, codes, tasks and papers there are, with options or spaces, from `options.json` without importing any.
+"""What agents, codes, tasks, papers and tags there are, with options or spaces, from `options.json` alone.
 
 The file is written by `python -m actlab.cli.generate` from the dataclasses themselves; a test compares them.
 """
@@ -96,7 +96,7 @@ def scores(reference: Mapping[str, float]) -> str:
 
 @cache
 def table(kind: str) -> dict[str, Item]:
-    """All items of one kind ("agent", "code", "task", "paper") by name."""
+    """All items of one kind ("agent", "code", "task", "paper", "tag") by name."""
     return {
         name: Item(name, entry["summary"], entry["description"], tuple(Option(**o) for o in entry["options"]))
         for name, entry in _content(kind).items()

@@ -1,4 +1,4 @@
-"""Write `options.json`: names, summaries and options of agents, codes, tasks and papers, from the classes themselves.
+"""Write `options.json`: what agents, codes, tasks, papers and tags there are, from the classes and cards themselves.
 
     python -m actlab.cli.generate          # `make options`
 
@@ -19,6 +19,7 @@ import actlab
 from actlab.core.options import describe, option_fields, value_text
 from actlab.core.registry import AGENTS, CODES, Entry
 from actlab.papers.registry import PAPERS
+from actlab.papers.taxonomy import taxonomy
 
 PATH = Path(actlab.__file__).with_name("options.json")
 
@@ -76,6 +77,11 @@ def paper_item(entry: Entry) -> dict[str, Any]:
     return {"summary": card.title, "description": card.summary, "options": []}
 
 
+def tag_item(record: Any) -> dict[str, Any]:
+    """A word that papers are tagged with."""
+    return {"summary": record.name, "description": record.text, "options": []}
+
+
 def content() -> dict[str, Any]:
     """What `options.json` has to hold."""
     from actlab.tasks import list_tasks
@@ -85,6 +91,7 @@ def content() -> dict[str, Any]:
         "code": {entry.name: item(entry, lambda cls: cls) for entry in CODES},
         "task": {row.name: task_item(row) for row in list_tasks()},
         "paper": {entry.name: paper_item(entry) for entry in PAPERS},
+        "tag": {name: tag_item(record) for name, record in taxonomy().tags.items()},
     }
 
 

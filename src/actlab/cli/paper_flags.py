@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from actlab.cli.catalogue import table
+from actlab.cli.values import day
+from actlab.papers.card import KINDS, STATUSES
 
 
 def add_papers(command: Callable[..., Any], choices: Callable[..., None], workers: Callable, device: Callable) -> None:
@@ -21,9 +23,19 @@ def add_papers(command: Callable[..., Any], choices: Callable[..., None], worker
         if table("paper"):
             choices(action, "paper")
 
-    usage = "actlab papers [list | show SLUG | page [SLUG...]] [flags]"
-    papers = command("papers", "papers.papers", "list papers; show one; write their pages", PAPERS_NOTE, usage=usage)
-    papers.add_argument("words", nargs="*", metavar="WORD", help="list, show SLUG, page [SLUG...]; or a slug")
+    usage = "actlab papers [list | show SLUG | search WORD... | tags | page [SLUG...] | import-table FILE] [flags]"
+    text = "list, show or search papers; write their pages"
+    papers = command("papers", "papers.papers", text, PAPERS_NOTE, usage=usage)
+    papers.epilog = PAPERS_EXAMPLES
+    papers.add_argument("words", nargs="*", metavar="WORD", help="what to do (list); or the slug of a paper to show")
+    text = "only papers with this tag, or one below it; give it again for more"
+    choices(papers.add_argument("--tag", action="append", metavar="TAG", help=text), "tag")
+    papers.add_argument("--kind", action="append", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
+    stands = [status.replace(" ", "-") for status in STATUSES]
+    papers.add_argument("--status", action="append", choices=stands, metavar="STATUS", help=", ".join(stands))
+    papers.add_argument("--since", type=day, metavar="DATE", help="first date: 2025, 2025-03 or 2025-03-01")
+    papers.add_argument("--until", type=day, metavar="DATE", help="last date")
+    papers.add_argument("--out", metavar="FILE", help="where `import-table` writes JSON")
     _results(papers)
     _docs(papers)
 
@@ -57,7 +69,17 @@ def _docs(parser: argparse.ArgumentParser) -> None:
 
 PAPERS_NOTE = """
 
-`page` writes docs/papers/SLUG.md from card and results, of all papers where none is named."""
+`show` tells what a paper is about, what it claims and how that stands; `search` finds by words, by their beginnings,
+with one slip, and by "5 authors"; `tags` lists the taxonomy. The flags --tag to --until narrow list, search and tags.
+`page` writes docs/papers/SLUG.md from card and results, of all papers and with their list where none is named.
+`import-table` reads the public table of the survey vla-anatomy, and mends it."""
+
+PAPERS_EXAMPLES = """\
+examples:
+  actlab papers search latent actions
+  actlab papers list --tag restriction --since 2024
+  actlab papers show arsq
+"""
 
 NOTE = """
 

@@ -11,20 +11,32 @@ from actlab.core.errors import ActlabError
 
 
 def papers(options: argparse.Namespace) -> None:
-    """`actlab papers`, `actlab papers show SLUG`, `actlab papers page [SLUG...]`"""
-    words = options.words or ["list"]
+    """`actlab papers [list | show SLUG | search WORD... | tags | page [SLUG...] | import-table FILE]`"""
+    word, *rest = options.words or ["list"]
     results = Path(options.results or "results")
-    if words[0] == "page":
-        from actlab.papers.page import write_page
-
-        written = [str(write_page(paper, results, Path(options.docs))) for paper in _chosen(words[1:])]
-        return show(options, written, "\n".join(f"wrote {path}" for path in written) or "There is no paper yet.")
-    if words == ["list"]:
-        return _list(options, results)
-    slug = words[1:] if words[0] == "show" else words
+    if word == "page":
+        return _page(options, rest, results)
+    if word == "search":
+        return _search(options, " ".join(rest), results)
+    if word == "import-table":
+        return _import_table(options, rest)
+    if word in ("list", "tags") and not rest:
+        return (_list if word == "list" else _tags)(options, results)
+    slug = rest if word == "show" else [word, *rest]
     if len(slug) != 1:
         raise ActlabError("Name one paper: actlab papers show SLUG")
     _show(options, slug[0], results)
+
+
+def _page(options: argparse.Namespace, slugs: Sequence[str], results: Path) -> None:
+    from actlab.papers.index import write_index
+    from actlab.papers.page import write_page
+
+    docs = Path(options.docs)
+    written = [str(write_page(paper, results, docs)) for paper in _chosen(slugs)]
+    if not slugs:
+        written.append(str(write_index(results, docs)))
+    show(options, written, "\n".join(f"wrote {path}" for path in written))
 
 
 def _chosen(names: Sequence[str]) -> list[Any]:
@@ -34,53 +46,128 @@ def _chosen(names: Sequence[str]) -> list[Any]:
     return [find_paper(name) for name in names or [entry.name for entry in PAPERS]]
 
 
+# --- lists and search --------------------------------------------------------------------------------
+
+
+def _kept(options: argparse.Namespace, results: Path) -> list[Any]:
+    """The entries that the flags ask for, newest first."""
+    from actlab.papers.catalogue import Filter, entries
+
+    wanted = Filter(
+        tags=options.tag or (),
+        kinds=options.kind or (),
+        statuses=[status.replace("-", " ") for status in options.status or ()],
+        since=options.since or "",
+        until=options.until or "",
+    )
+    return [entry for entry in entries(results) if wanted.keeps(entry)]
+
+
 def _list(options: argparse.Namespace, results: Path) -> None:
-    rows, data = [], []
-    for paper in _chosen(()):
-        claims = _standing(paper, results)
-        primary = next(claim.name for claim in paper.claims if claim.primary)
-        rows.append((paper.card.slug, claims[primary]["status"], paper.card.date, paper.card.title))
-        data.append({"slug": paper.card.slug, "title": paper.card.title, "date": paper.card.date, "claims": claims})
-    text = columns([("paper", "primary claim", "date", "title"), *rows]) if rows else "There is no paper yet."
-    show(options, data, text)
+    kept = _kept(options, results)
+    show(options, [_facts(entry) for entry in kept], _rows(kept) or "No paper is like that.")
 
 
-def _standing(paper: Any, results: Path) -> dict[str, dict[str, Any]]:
-    """Claim -> status, scale, our figure; without the statistics where there is no result at all."""
-    from actlab.papers.card import JUDGED
+def _search(options: argparse.Namespace, query: str, results: Path) -> None:
+    from actlab.papers.catalogue import find
 
-    if not any((results / paper.card.slug / f"{scale}.json").exists() for scale in JUDGED):
-        nothing = {"status": "not yet run", "scale": "", "figure": "", "reason": ""}
-        return {claim.name: dict(nothing) for claim in paper.claims}
-    from actlab.papers.page import read_results, standing
+    if not query.strip():
+        raise ActlabError("Say what to look for: actlab papers search WORD...")
+    found = find(_kept(options, results), query)
+    data = [{**_facts(entry), "score": hit.score, "words": list(hit.words)} for entry, hit in found]
+    show(options, data, _rows([entry for entry, _ in found]) or f"No paper is found by {query!r}.")
 
-    return {
-        name: {"status": found.status, "scale": scale, "figure": found.figure, "reason": found.reason}
-        for name, (scale, found) in standing(paper, read_results(paper, results)).items()
-    }
+
+def _rows(entries: Sequence[Any]) -> str:
+    rows = [(e.paper.card.slug, e.status, e.paper.card.date, e.paper.card.title) for e in entries]
+    return columns([("paper", "status", "date", "title"), *rows]) if rows else ""
+
+
+def _facts(entry: Any) -> dict[str, Any]:
+    """What a list says of a paper, for `--json`."""
+    names = ("slug", "title", "date", "authors", "organisation", "arxiv", "comments", "kinds", "tags", "related")
+    facts = {name: getattr(entry.paper.card, name) for name in names}
+    return {**facts, "status": entry.status, "claims": {name: vars(found) for name, found in entry.claims.items()}}
+
+
+def _tags(options: argparse.Namespace, results: Path) -> None:
+    import dataclasses
+
+    from actlab.papers.taxonomy import taxonomy
+
+    order, kept = taxonomy(), _kept(options, results)
+    rows, data = [("tag", "papers", "survey", "name")], []
+    for tag, record in order.tags.items():
+        below = order.under(tag)
+        number = sum(not below.isdisjoint(entry.paper.card.tags) for entry in kept)
+        indent = "  " if len(order.lineage(tag)) > 1 else ""
+        rows.append((indent + tag, str(number), getattr(record, "code", ""), record.name))
+        data.append({**dataclasses.asdict(record), "papers": number})
+    show(options, data, columns(rows))
+
+
+def _import_table(options: argparse.Namespace, files: Sequence[str]) -> None:
+    import json
+
+    from actlab.core.files import write_atomically
+    from actlab.papers.survey_table import read_survey_table
+
+    if len(files) != 1:
+        raise ActlabError("Name one file: actlab papers import-table FILE.csv")
+    found = read_survey_table(files[0])
+    data = found.to_json()
+    names = len({model.name for model in found.models})
+    lines = [f"rows: {len(found.models)}, different names: {names}"]
+    lines += [columns([(tag, str(number)) for tag, number in found.counts.items()])]
+    lines += [f"mended: {sentence}" for sentence in found.repairs]
+    lines += [f"left out: {sentence}" for sentence in found.left_out]
+    if options.out:
+        path = write_atomically(Path(options.out), json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        lines.append(f"wrote {path}")
+    show(options, data, "\n".join(lines))
+
+
+# --- one paper ---------------------------------------------------------------------------------------
 
 
 def _show(options: argparse.Namespace, name: str, results: Path) -> None:
     import dataclasses
 
+    from actlab.papers.catalogue import entries
     from actlab.papers.registry import find_paper
 
     paper = find_paper(name)
-    card, claims = paper.card, _standing(paper, results)
-    lines = [f"{card.slug}: {card.title}", wrapped(card.summary), wrapped(f"In actlab: {card.here}"), ""]
-    facts = {"date": card.date, "authors": str(card.authors), "arXiv": card.arxiv, "code": card.code}
+    (entry,) = entries(results, [paper])
+    card = paper.card
+    when = ", when it is built" if paper.planned else ""
+    lines = [f"{card.slug}: {card.title}", wrapped(card.summary), wrapped(f"In actlab{when}: {card.here}"), ""]
+    facts = {
+        "status": entry.status,
+        "date": card.date,
+        "authors": str(card.authors or ""),
+        "organisation": card.organisation,
+        "arXiv": card.arxiv,
+        "code": card.code,
+        "kind": ", ".join(card.kinds),
+        "tags": ", ".join(card.tags),
+        "see also": ", ".join(card.related),
+    }
     lines += [columns([(key, value) for key, value in facts.items() if value]), ""]
     for claim in paper.claims:
-        found = claims[claim.name]
-        lines.append(f"{claim.name}{' (primary)' if claim.primary else ''}: {found['status']}")
+        found = entry.claims[claim.name]
+        lines.append(f"{claim.name}{' (primary)' if claim.primary else ''}: {found.status}")
         lines.append(wrapped(claim.text, "    "))
         source = f" ({claim.source})" if claim.source else ""
         lines += [f"    the paper: {claim.published}{source}"] if claim.published else []
-        lines += [f"    ours: {found['figure']}, scale {found['scale']}"] if found["figure"] else []
-        lines += [f"    {found['reason']}"] if found["reason"] else []
-    lines += ["", f"run it: actlab reproduce {name} --scale smoke|small|paper"]
-    data = {**dataclasses.asdict(card), "claims": [{**dataclasses.asdict(c), **claims[c.name]} for c in paper.claims]}
-    show(options, data, "\n".join(lines))
+        lines += [f"    ours: {found.figure}, scale {found.scale}"] if found.figure else []
+        lines += [f"    {found.reason}"] if found.reason else []
+    lines.append("")
+    if paper.planned:
+        lines.append("It is planned: there is this card, and nothing that could be run.")
+    else:
+        lines.append(f"run it: actlab reproduce {name} --scale smoke|small|paper")
+    claims = [{**dataclasses.asdict(claim), **vars(entry.claims[claim.name])} for claim in paper.claims]
+    show(options, {**dataclasses.asdict(card), "status": entry.status, "claims": claims}, "\n".join(lines))
 
 
 def reproduce(options: argparse.Namespace) -> None:
@@ -125,9 +212,8 @@ def claims(options: argparse.Namespace) -> None:
         ActlabError: something contradicts the seeds, or with `--strict` is stale (said last).
     """
     chosen = _chosen(options.papers)
-    if not chosen:
-        return show(options, {"claims": [], "findings": []}, "There is no paper yet.")
-    from actlab.papers.check import check
+    from actlab.papers.catalogue import standing
+    from actlab.papers.check import check, check_index
     from actlab.papers.record import Edited
     from actlab.papers.sources import Library
 
@@ -136,12 +222,14 @@ def claims(options: argparse.Namespace) -> None:
     for paper in chosen:
         findings += check(paper, results, docs, library)
         try:
-            standing = _standing(paper, results)
+            stands = standing(paper, results)
         except Edited:  # `check` has said so
             continue
-        for name, found in standing.items():
-            rows.append((paper.card.slug, name, found["status"], found["scale"], found["figure"] or found["reason"]))
-            data.append({"paper": paper.card.slug, "claim": name, **found})
+        for name, found in stands.items():
+            rows.append((paper.card.slug, name, found.status, found.scale, found.figure or found.reason))
+            data.append({"paper": paper.card.slug, "claim": name, **vars(found)})
+    if not options.papers:
+        findings += check_index(results, docs)
     text = columns([("paper", "claim", "status", "scale", "figure"), *rows])
     show(
         options,

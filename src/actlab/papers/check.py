@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from actlab.core.errors import ActlabError
 from actlab.papers.card import JUDGED, Paper
+from actlab.papers.catalogue import entries
+from actlab.papers.index import index, index_path
 from actlab.papers.judge import judge
 from actlab.papers.page import page, page_path, read_results, shown_figures
-from actlab.papers.record import FORMAT, Json, changed_code, measured, read_sealed
+from actlab.papers.record import FORMAT, Edited, Json, changed_code, measured, read_sealed
 from actlab.papers.result import measured_arms
 from actlab.papers.sources import Library
 
@@ -36,6 +38,8 @@ def check(paper: Paper, results: Path, docs: Path, library: Library) -> list[Fin
         docs: folder of the documentation; where it has no folder `papers`, pages are not looked at.
     """
     slug = paper.card.slug
+    if paper.planned:
+        return _check_planned(paper, results, docs)
     found = [Finding("error", f"{slug}: no scale has the arm {arm!r} of a claim.") for arm in paper.unknown_arms()]
     records: dict[str, dict[str, Json]] = {}
     for path in sorted((results / slug / "cells").glob("*.json")):
@@ -59,6 +63,29 @@ def check(paper: Paper, results: Path, docs: Path, library: Library) -> list[Fin
     return found
 
 
+def _check_planned(paper: Paper, results: Path, docs: Path) -> list[Finding]:
+    found = []
+    if (place := results / paper.card.slug).exists():
+        found.append(Finding("error", f"{place} is there, and {paper.card.slug} is planned: nothing of it can be run."))
+    if (docs / "papers").is_dir():
+        found += [Finding("error", sentence) for sentence in _page(paper, {}, results, docs)]
+    return found
+
+
+def check_index(results: Path, docs: Path) -> list[Finding]:
+    """Does the list of all papers in the documentation say what cards and results say?"""
+    path = index_path(docs)
+    if not path.parent.is_dir():
+        return []
+    try:
+        text = index(entries(results))
+    except Edited:  # `check` has said so
+        return []
+    if path.exists() and path.read_text("utf-8") == text:
+        return []
+    return [Finding("error", f"{path} does not say what cards and results say; write it again: actlab papers page")]
+
+
 def _numbers(paper: Paper, result: Mapping[str, Json], records: Mapping[str, Mapping[str, Json]]) -> Iterator[str]:
     """Where a result contradicts the records of its cells, or a claim its seeds."""
     for name, arm in result["arms"].items():
@@ -68,7 +95,7 @@ def _numbers(paper: Paper, result: Mapping[str, Json], records: Mapping[str, Map
                 yield f"{who} has no record cells/{seed['address']}.json that can be read."
             elif where := differs(seed["values"], measured(record["value"])):
                 yield f"{who} has another {where} than its record."
-    for claim in paper.claims:
+    for claim in paper.tested:
         said = result["claims"].get(claim.name)
         computed = judge(claim, measured_arms(result["arms"], claim.metric)).to_json()
         if said is not None and (where := differs(said, computed)):
@@ -93,7 +120,7 @@ def _age(
         yield "is the result of other settings than its study has now."
     if later := (asked & records.keys()) - held:
         yield f"is older than {len(later)} of the cells that its study asks for."
-    if new := [claim.name for claim in paper.claims if claim.name not in result["claims"]]:
+    if new := [claim.name for claim in paper.tested if claim.name not in result["claims"]]:
         yield f"does not know the claim {new[0]}."
     changes = {address: changed_code(records[address], library) for address in held & records.keys()}
     if modules := sorted({module for changed in changes.values() for module in changed}):

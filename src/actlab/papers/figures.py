@@ -24,9 +24,9 @@ class Group(NamedTuple):
 
 
 def groups(paper: Paper) -> Iterator[Group]:
-    """The claims of a paper by metric and task, in the order they come."""
+    """The claims that a paper's study tests, by metric and task, in the order they come."""
     found: dict[tuple[str, str], list[str]] = {}
-    for claim in paper.claims:
+    for claim in paper.tested:
         found.setdefault((claim.metric, claim.task), []).extend(claim.arms)
     for number, ((metric, task), arms) in enumerate(found.items(), 1):
         yield Group(number, metric, task, tuple(dict.fromkeys(arms)))

@@ -17,13 +17,12 @@ from functools import singledispatch
 from typing import Any
 
 from actlab.core.studies import Claim, Count
+from actlab.papers.card import DIRECTION, FAILED, PENDING, REPRODUCED, Reported
 from actlab.reports import statistics
 from actlab.reports.result import plain
 from actlab.reports.statistics import Difference, Estimate
 from actlab.reports.verdict import SEEDS, bracket, number
 
-REPRODUCED, DIRECTION, FAILED, PENDING = "reproduced", "direction only", "not reproduced", "not yet run"
-STATUSES = (REPRODUCED, DIRECTION, FAILED, PENDING)
 LEVEL = 0.95
 
 
@@ -81,13 +80,18 @@ class Judgement:
 
 
 @singledispatch
-def judge(claim: Claim | Count, arms: Mapping[str, Measured]) -> Judgement:
+def judge(claim: Claim | Count | Reported, arms: Mapping[str, Measured]) -> Judgement:
     """What the seeds of its arms say of a claim.
 
     Args:
         arms: by name; arms that this scale does not have are left out.
     """
     raise TypeError(f"{claim!r} is no claim.")
+
+
+@judge.register
+def _(claim: Reported, arms: Mapping[str, Measured]) -> Judgement:
+    return Judgement(PENDING, "the paper reports it, and nothing here tests it", "")
 
 
 @judge.register

@@ -1,13 +1,14 @@
 """The page of a paper in the documentation, from its card and its results: no figure on it is typed."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from actlab.core.files import write_atomically
-from actlab.papers.card import JUDGED, Card, Paper
+from actlab.papers.card import JUDGED, PENDING, Paper, Reported
 from actlab.papers.figures import groups
-from actlab.papers.judge import PENDING, Judgement, judge
+from actlab.papers.judge import Judgement, judge
 from actlab.papers.record import Json
 from actlab.papers.result import measured_arms, read_result
 
@@ -31,12 +32,22 @@ def standing(paper: Paper, found: Results) -> dict[str, tuple[str, Judgement]]:
     """Claim -> the scale that has judged it ("" for none) and the judgement, computed from every seed's value."""
     rows = {}
     for claim in paper.claims:
-        rows[claim.name] = "", Judgement(PENDING, "no result of it is kept", "")
+        rows[claim.name] = "", _without_result(paper, claim)
+        if isinstance(claim, Reported):
+            continue
         for scale, result in found.items():
             judgement = judge(claim, measured_arms(result["arms"], claim.metric))
             if not rows[claim.name][0]:
                 rows[claim.name] = (scale if judgement.status != PENDING else ""), judgement
     return rows
+
+
+def _without_result(paper: Paper, claim: Any) -> Judgement:
+    if paper.planned:
+        return Judgement(PENDING, "the system is planned", "")
+    if isinstance(claim, Reported):
+        return judge(claim, {})
+    return Judgement(PENDING, "no result of it is kept", "")
 
 
 def page_path(docs: Path, slug: str) -> Path:
@@ -60,7 +71,7 @@ def page(paper: Paper, found: Results, results: Path) -> str:
         found: the paper's results.
         results: the folder that they lie in, with their figures.
     """
-    blocks = [*_card(paper.card), *_claims(paper, found)]
+    blocks = [*_card(paper), *_claims(paper, found)]
     shown = shown_figures(paper, found, results)
     for scale, result in found.items():
         blocks += _run(paper, result)
@@ -77,23 +88,44 @@ def shown_figures(paper: Paper, found: Results, results: Path) -> dict[str, Path
     return {name: path for name, path in places.items() if path.exists()}
 
 
-def _card(card: Card) -> list[str]:
-    authors = f"{card.authors} {'author' if card.authors == 1 else 'authors'}"
-    facts = [f"`{card.slug}`", card.date, authors]
+def escaped(text: str) -> str:
+    """Text in which a star is a star (`A*`)."""
+    return text.replace("*", "\\*")
+
+
+def links(slugs: Iterable[str]) -> str:
+    """Links to the pages of papers, from a page beside them."""
+    return ", ".join(f"[{slug}]({slug}.md)" for slug in slugs)
+
+
+def _card(paper: Paper) -> list[str]:
+    card = paper.card
+    facts = [f"`{card.slug}`", card.date]
+    facts += [f"{card.authors} {'author' if card.authors == 1 else 'authors'}"] if card.authors else []
+    facts += [card.organisation] if card.organisation else []
     facts += [f"[arXiv {card.arxiv}](https://arxiv.org/abs/{card.arxiv})"] if card.arxiv else []
-    facts += [card.code] if card.code else []
+    facts += [escaped(card.code)] if card.code else []
+    when = ", when it is built" if paper.planned else ""
     blocks = [
-        f"# {card.title}",
+        f"# {escaped(card.title)}",
         f"<!-- made by `actlab papers page {card.slug}`; do not edit -->",
         " · ".join(facts),
-        card.summary,
-        f"**In actlab:** {card.here}",
+        escaped(card.summary),
+        f"**In actlab{when}:** {escaped(card.here)}",
     ]
+    if paper.planned:
+        blocks.append("**Status:** planned. There is this card, and nothing that could be run.")
+    if card.symbols:
+        blocks.append("Built by " + ", ".join(f"`{symbol}`" for symbol in card.symbols) + ".")
     if card.switches:
         blocks.append("Where the paper and its published code differ, the default is the paper:")
         blocks.append("\n".join(f"- {switch}" for switch in card.switches))
+    if card.kinds:
+        blocks.append("Kind: " + ", ".join(card.kinds) + ".")
     if card.tags:
         blocks.append("Tags: " + ", ".join(card.tags) + ".")
+    if card.related:
+        blocks.append(f"See also: {links(card.related)}.")
     return blocks
 
 
@@ -103,12 +135,15 @@ def _claims(paper: Paper, found: Results) -> list[str]:
     rows, sentences = [], []
     for claim, (scale, judgement) in zip(paper.claims, standing(paper, found).values(), strict=True):
         name = f"**{claim.name}**" if claim.primary else claim.name
-        published = f"{claim.published} ({claim.source})" if claim.source else claim.published
+        published = escaped(f"{claim.published} ({claim.source})" if claim.source else claim.published)
         seeds = " and ".join(map(str, judgement.seeds)) if scale else ""
         place = f"`results/{paper.card.slug}/{scale}.json`, `claims`, `{claim.name}`" if scale else ""
         rows.append([name, judgement.status, published or None, judgement.figure or None, seeds or None, place or None])
         why = f" *{judgement.status}*: {judgement.reason}." if judgement.reason else ""
-        sentences.append(f"- {claim.name}: {claim.text} ({claim.task}; {claim.metric}){why}")
+        about = claim.task if isinstance(claim, Reported) else f"{claim.task}; {claim.metric}"
+        sentences.append(f"- {claim.name}: {escaped(claim.text)} ({escaped(about)}){why}")
+    if paper.planned:
+        return ["## What it claims", *_reported(rows, sentences)]
     header = ["claim", "status", "the paper's figure", "ours [95 % t interval]", "seeds", "where"]
     return [
         "## What it claims, and what was found",
@@ -117,6 +152,14 @@ def _claims(paper: Paper, found: Results) -> list[str]:
         "The primary claim is bold. A difference is candidate minus baseline; how a status is computed stands in "
         "[reproducing](../reproducing.md).",
     ]
+
+
+def _reported(rows: list[list[str | None]], sentences: list[str]) -> list[str]:
+    """The claims of a system that is planned: nothing of ours stands beside the paper's figures."""
+    from actlab.reports.table import Table, markdown
+
+    table = markdown(Table(["claim", "status", "the paper's figure"], [row[:3] for row in rows], 3)).rstrip()
+    return [table, "\n".join(sentences), "The primary claim is bold. The figures are the paper's own."]
 
 
 def _run(paper: Paper, result: Mapping[str, Json]) -> list[str]:
