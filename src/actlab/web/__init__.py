@@ -1,0 +1,1 @@
+"""The local web app: read about systems, run their studies, watch runs, compare them (extra `web`)."""
