@@ -1,6 +1,6 @@
 """What a checkpoint of a replay buffer costs: all rows in one file, or the new rows in segments.
 
-    python benchmarks/checkpoint.py --rows 500000 --new 2000
+    python benchmarks/checkpoint.py --rows 500000 --new 2000 --out results/trust/checkpoint.json
 
 The buffer has HalfCheetah's rows (17 numbers observed, 6 decided).
 """
@@ -17,7 +17,8 @@ import numpy as np
 
 from actlab.core.steps import Batch, first_step
 from actlab.data.buffer import Buffer
-from actlab.training.checkpoint import save_tree
+from actlab.training.checkpoint import save_tree, write_json
+from actlab.training.runs import versions
 from actlab.training.segments import Segments
 
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500_000, help="in the buffer")
     parser.add_argument("--new", type=int, default=2_000, help="between two checkpoints")
     parser.add_argument("--saves", type=int, default=20)
+    parser.add_argument("--out", type=Path, help="a JSON file to write the figures to")
     options = parser.parse_args()
     buffer = filled(options.rows)
     begin = options.rows - options.new * options.saves
@@ -61,6 +63,8 @@ def main() -> None:
         "seconds_segments_worst": round(max(parts), 4),
     }
     print(json.dumps(result))
+    if options.out is not None:
+        write_json(options.out, {**result, "versions": versions()})
 
 
 if __name__ == "__main__":

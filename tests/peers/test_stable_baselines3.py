@@ -37,10 +37,11 @@ def test_its_checker_passes(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_action_spaces_that_it_does_not_have_are_compound(name):
-    from stable_baselines3.common.env_checker import check_env
+    """Its checker of 2.9 lets them pass, and its learners refuse."""
+    from stable_baselines3 import PPO
 
-    with pytest.raises(AssertionError, match="action space"):
-        check_env(as_gymnasium(task(name)), warn=False)
+    with pytest.raises(AssertionError, match="as action spaces"):
+        PPO("MlpPolicy", as_gymnasium(task(name)), device="cpu")
 
 
 class Masks(gymnasium.Wrapper):
@@ -94,8 +95,8 @@ def test_maskable_ppo_learns_within_the_mask(probe):
     from sb3_contrib import MaskablePPO
 
     env, known = Masks(as_gymnasium(task(f"probe/{probe}"))), PROBES[f"probe/{probe}"]
-    options = {"n_steps": 256, "batch_size": 64, "learning_rate": 3e-3}
-    model = MaskablePPO("MlpPolicy", env, seed=0, device="cpu", **options).learn(6_144)
+    options = {"n_steps": 256, "batch_size": 64, "learning_rate": 3e-3, "ent_coef": 0.01}
+    model = MaskablePPO("MlpPolicy", env, seed=0, device="cpu", **options).learn(12_288)
     # a forbidden action would have raised
     score = mean_return(env, lambda seen: model.predict(seen, deterministic=True, action_masks=env.action_masks())[0])
     assert score >= known.solved > known.random + 0.3

@@ -60,6 +60,7 @@ TRAINS = (
     "moving-here",
     "suggest",
     "videos-and-sweeps",
+    "your-own-agent",
     "your-own-constraint",
     "your-own-environment",
 )
@@ -117,9 +118,11 @@ def test_blocks_that_do_not_run_are_listed():
 
 NOT_RUN = {
     ("README.md", "the same commands run, with small budgets, in docs/first-steps.md"),
+    ("CONTRIBUTING.md", "these are the checks themselves"),
     ("docs/first-steps.md", "the project's own tests run in what it installs"),
     ("docs/data.md", "needs d3rlpy, in an environment of its own"),
     ("docs/suites.md", "needs the optional suite"),
+    ("docs/web.md", "it answers until it is stopped"),
     ("docs/moving-here.md", "shown for comparison; Stable-Baselines3 is not needed here"),
 }
 

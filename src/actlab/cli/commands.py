@@ -95,7 +95,7 @@ def tasks(options: argparse.Namespace) -> None:
     if not words:
         items = list(task_table().values())
         text = "\n".join(item.lines for item in items)
-        also = "and every Gymnasium id, such as HalfCheetah-v5, and module:Id-v0 (on the host)"
+        also = "and every Gymnasium id, such as HalfCheetah-v5, and module:Id-v0 (on the host) or module:Class"
         suites = list_suites()
         rows = [(suite.example, "installed" if suite.installed else suite.install) for suite in suites]
         data = [*(item.facts for item in items), *(suite.facts for suite in suites)]
@@ -220,7 +220,7 @@ def train(options: argparse.Namespace) -> None:
     with patience(options.patience):
         task = find_task(options.task)
     if options.code is not None:
-        code = parse_code(options.code)
+        code = parse_code(options.code, own=True)
         try:
             task = task.with_code(code)
         except SpaceError as error:

@@ -15,8 +15,10 @@ from actlab.cli.catalogue import Item, table
 from actlab.cli.data_flags import NOTE as DATA_NOTE
 from actlab.cli.data_flags import add_data
 from actlab.cli.paper_flags import add_papers
-from actlab.cli.values import agent, budget, code, count, device, seconds, seed, variation
+from actlab.cli.values import agent, budget, code, count, device, port, seconds, seed, variation
 from actlab.core.errors import ActlabError, UnknownName
+
+_TASK = "a task's name, a Gymnasium id, module:Id-v0 or module:Class"
 
 
 class UsageError(ActlabError):
@@ -71,7 +73,10 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
 
     train = command("train", "train", "train one agent on one task")
     choices(
-        train.add_argument("agent", type=agent, metavar="AGENT", help="for example ppo; `actlab agents` lists"), "agent"
+        train.add_argument(
+            "agent", type=agent, metavar="AGENT", help="one that `actlab agents` lists, or module:Class of your own"
+        ),
+        "agent",
     )
     _task(train, choices)
     choices(train.add_argument("--code", type=code, metavar="CODE", help="how actions are represented"), "code")
@@ -147,7 +152,9 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     )
     suggest.epilog = notes.SUGGEST_EXAMPLES
     choices(
-        suggest.add_argument("task", type=str, metavar="TASK", help="a task's name, a Gymnasium id, or module:Id-v0"),
+        suggest.add_argument(
+            "task", type=str, metavar="TASK", help="a task's name, a Gymnasium id, module:Id-v0 or module:Class"
+        ),
         "task",
     )
     suggest.add_argument(
@@ -226,6 +233,12 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     runs.add_argument("action", choices=("list", "rm"), metavar="list|rm", help="what to do")
     runs.add_argument("folders", nargs="*", metavar="FOLDER", help="what to remove; or where to list from (runs)")
 
+    web = command("web", "web.web", "read, run, watch and compare in a browser, on this machine", notes.WEB_NOTE)
+    web.add_argument("--port", type=port, metavar="N", default=8765, help="where it answers; 0 is any free port (8765)")
+    web.add_argument("--open", action="store_true", help="open it in a browser")
+    web.add_argument("--runs", metavar="DIR", default="runs", help="folder of runs (runs)")
+    web.add_argument("--results", metavar="DIR", default="results", help="folder of the papers' results (results)")
+
     add_data(command("data", "data.data", "make, list, show or examine data sets of recorded episodes", DATA_NOTE))
 
     doctor = command("doctor", "doctor", "say what is installed, which extras work, and how fast this machine is")
@@ -249,7 +262,7 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
 
 
 def _task(parser: Parser, choices: Callable, several: bool = False) -> None:
-    text = "a task's name, a Gymnasium id, or module:Id-v0" + ("; give it again for more" if several else "")
+    text = _TASK + ("; give it again for more" if several else "")
     action = "append" if several else "store"
     choices(parser.add_argument("--task", required=True, action=action, metavar="ID", help=text), "task")
 
