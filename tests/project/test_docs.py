@@ -21,7 +21,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 import actlab.tasks  # noqa: F401 (registers the built-in tasks, before a page's own registry is copied from it)
 from actlab.cli import main
-from actlab.core.registry import TASKS
+from actlab.core.registry import AGENTS, CODES, TASKS
 from tests.project.blocks import Block, blocks_of
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,8 @@ def page_case(page: Path) -> object:
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))  # a page may write a module and use it
-    monkeypatch.setattr(TASKS, "_entries", dict(TASKS._entries))  # what a page registers is gone after it
+    for registry in (AGENTS, CODES, TASKS):  # what a page registers is gone after it
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     namespace = {"__name__": "__main__"}
     for block in blocks_of(page):
         if block.reason or not all(map(importlib.util.find_spec, block.needs)):
