@@ -20,7 +20,7 @@ from typing import Any
 
 import actlab as al
 from actlab.core.studies import Study
-from actlab.reports.statistics import t_interval
+from actlab.reports.statistics import t_interval, wilson_interval
 from actlab.training.candidates import Candidate, candidates
 from actlab.training.checkpoint import write_json
 from actlab.training.compilation import enable_compilation_cache
@@ -33,14 +33,6 @@ NEAR = 0.05
 """Of (best - random): how far below the best a right choice may be."""
 FIRST_SEED = 1_000
 """Of the suggestions; the truth has seeds from 0."""
-
-
-def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson, JASA 22, 1927)."""
-    share = right / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def truth(task: Any, found: list[Candidate], steps: int, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -71,7 +63,7 @@ def main() -> None:
     parser.add_argument("--budget", help="of a suggestion (by default 25 runs to the end)")
     parser.add_argument("--shortest", type=int, default=1_000)
     parser.add_argument("--seeds", type=int, default=20, help="of the truth")
-    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=10, help="suggestions, at least one")
     parser.add_argument("--evaluations", type=int, default=10)
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
@@ -107,7 +99,7 @@ def main() -> None:
             repeats.append({"choice": chosen.name, "right": right, "separated": separated})
             sys.stderr.write(f"{name}, repeat {repeat}: {chosen.name}, {'right' if right else 'wrong'}\n")
         count, hits = len(repeats), sum(row["right"] for row in repeats)
-        low, high = wilson(hits, count) if count else (math.nan, math.nan)
+        share = wilson_interval(hits, count)
         answers[name] = {
             "steps": steps,
             "budget": options.budget or str(25 * steps),
@@ -118,7 +110,7 @@ def main() -> None:
             "repeats": repeats,
             "right": hits,
             "of": count,
-            "interval": [low, high],
+            "interval": [share.low, share.high],
         }
         write_json(
             options.out / "suggest-truth.json",
