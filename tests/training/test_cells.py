@@ -1,8 +1,9 @@
 """Cells in worker processes: each worker stays with an arm, and a failure or a death stops only what needs it."""
 
 from actlab.core.studies import Cell
-from actlab.training.cells import folder_of, run_cells
+from actlab.training.cells import folder_of
 from actlab.training.checkpoint import read_json
+from actlab.training.schedule import run_cells
 
 TRAIN = "tests.training.toy_cells:process_cell"
 

@@ -15,8 +15,8 @@ from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell
 from actlab.tasks.gymnasium import gymnasium_task
 from actlab.tasks.waiting import WATCHED, waits_for
-from actlab.training.cells import run_cells
 from actlab.training.patience import patience
+from actlab.training.schedule import run_cells
 
 ENDLESS = 3600.0
 

@@ -14,10 +14,11 @@ from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell
 from actlab.papers.reproduce import reproduce
 from actlab.training import api
-from actlab.training.cells import folder_of, run_cells
+from actlab.training.cells import folder_of
 from actlab.training.checkpoint import read_json
 from actlab.training.cluster import DEATHS
 from actlab.training.ray_cluster import connection
+from actlab.training.schedule import run_cells
 from tests.papers import coin
 from tests.training.kills import assert_equal
 from tests.training.toy_cells import scored

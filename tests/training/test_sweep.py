@@ -16,9 +16,9 @@ from actlab.core.errors import ActlabError
 from actlab.core.options import OptionError
 from actlab.core.studies import Cell
 from actlab.training import api, sweep
-from actlab.training.cells import _arm
 from actlab.training.loop import Interrupted
 from actlab.training.runs import static_options
+from actlab.training.schedule import _arm
 
 
 @hyperparameters

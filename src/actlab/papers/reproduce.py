@@ -78,9 +78,9 @@ def reproduce(
         ActlabError: there is no such paper, scale or claim, or a record was edited by hand.
         Interrupted: Ctrl-C; what was computed stays, and so does the result as far as it goes.
     """
-    from actlab.training.cells import run_cells
     from actlab.training.compilation import enable_compilation_cache
     from actlab.training.loop import Interrupted
+    from actlab.training.schedule import run_cells
 
     enable_compilation_cache()
     paper = find_paper(paper) if isinstance(paper, str) else paper

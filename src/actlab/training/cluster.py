@@ -64,7 +64,7 @@ def run_on(
     Args:
         ordered: inputs first.
         most: cells at a time; None leaves it to the cluster.
-        report, blocked, fail: as in `cells.run_cells`.
+        report, blocked, fail: as in `schedule.run_cells`.
 
     Raises:
         ActlabError: a worker does not see the folder or runs other code, or its result does not arrive here.

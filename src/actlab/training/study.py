@@ -13,12 +13,13 @@ from actlab.core.codec import Codec
 from actlab.core.contracts import Task
 from actlab.core.errors import ActlabError
 from actlab.core.studies import Cell, Study
-from actlab.training.cells import folder_of, run_cells
+from actlab.training.cells import folder_of
 from actlab.training.checkpoint import read_json
 from actlab.training.fit import why_not
 from actlab.training.metrics import read_metrics
 from actlab.training.patience import PATIENCE
 from actlab.training.runs import RUNS, describe, machine, options_of, slug, static_options, versions
+from actlab.training.schedule import run_cells
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from actlab.reports.result import Skipped, StudyResult
 from actlab.reports.suggest import RungResult, SuggestResult
 from actlab.tasks.catalogue import task as find_task
 from actlab.training.candidates import Candidate, candidates
-from actlab.training.cells import folder_of, run_cells
+from actlab.training.cells import folder_of
 from actlab.training.checkpoint import read_json, write_json
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.halving import (
@@ -43,6 +43,7 @@ from actlab.training.halving import (
 )
 from actlab.training.ray_cluster import connection
 from actlab.training.runs import RUNS, describe, slug
+from actlab.training.schedule import run_cells
 from actlab.training.study import Plan, cells_of, collect_result, reporter
 
 LONGER = 10
