@@ -7,6 +7,9 @@ For every task: all candidates are trained with `--seeds` seeds and `--steps` st
 `--repeats` suggestions are made, each with other seeds, whose last rung has runs of as many steps. A suggestion is
 right when the mean of its first choice in the truth lies within 5 % of (best mean - random score) of the best mean.
 
+The agents are those of the lists of `actlab suggest`, with networks of 64 so that 20 seeds of each can be run, and
+every agent meets every code that it can decide over.
+
 Everything goes on where it was stopped; the cells of all parts lie under `runs/cells`. `OUT/truth-TASK.json` and
 `OUT/suggest-truth.json` hold the numbers, k of the repeats with its 95 % Wilson interval among them.
 """
@@ -16,19 +19,40 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import actlab as al
 from actlab.core.studies import Study
 from actlab.reports.statistics import t_interval, wilson_interval
-from actlab.training.candidates import Candidate, candidates
+from actlab.training.candidates import PPO, Candidate, candidates
 from actlab.training.checkpoint import write_json
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.runs import RUNS, describe, machine, slug, versions
 from actlab.training.study import Plan, cells_of, collect_result, reporter
 
-TASKS = {"CartPole-v1": 20_000, "Pendulum-v1": 10_000}
-"""Task -> steps of a run to the end."""
+
+class Setting(NamedTuple):
+    """What is tried on a task."""
+
+    steps: int
+    """Of a run to the end."""
+    agents: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+SMALL = "width=64,batch_size=64,learning_rate=1e-3"
+TASKS = {
+    "CartPole-v1": Setting(
+        20_000,
+        ("dqn:width=64", "dqn:width=64,double=true,dueling=true,n_step=3", PPO, f"sac:{SMALL}"),
+        ("identity", "repeat:times=2"),
+    ),
+    "Pendulum-v1": Setting(
+        10_000,
+        (f"sac:{SMALL}", f"td3:{SMALL}", PPO, f"branching-dqn:{SMALL}"),
+        ("identity", "bins:bins=5", "chunk:length=2"),
+    ),
+}
 NEAR = 0.05
 """Of (best - random): how far below the best a right choice may be."""
 FIRST_SEED = 1_000
@@ -57,8 +81,8 @@ def truth(task: Any, found: list[Candidate], steps: int, options: argparse.Names
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", action="append", choices=list(TASKS), help="one of them; by default both")
-    parser.add_argument("--agent", action="append", help="as for `actlab suggest`")
-    parser.add_argument("--code", action="append", help="as for `actlab suggest`")
+    parser.add_argument("--agent", action="append", help="as for `actlab suggest`, in place of TASKS")
+    parser.add_argument("--code", action="append", help="as for `actlab suggest`, in place of TASKS")
     parser.add_argument("--steps", type=int, help="of a run to the end (by default as in TASKS)")
     parser.add_argument("--budget", help="of a suggestion (by default 25 runs to the end)")
     parser.add_argument("--shortest", type=int, default=1_000)
@@ -72,8 +96,9 @@ def main() -> None:
     enable_compilation_cache()
     answers = {}
     for name in options.task or list(TASKS):
-        task, steps = al.task(name), options.steps or TASKS[name]
-        found, _ = candidates(task, options.agent, options.code)
+        task, steps = al.task(name), options.steps or TASKS[name].steps
+        agents, codes = options.agent or TASKS[name].agents, options.code or TASKS[name].codes
+        found, _ = candidates(task, agents, codes)
         known = truth(task, found, steps, options)
         write_json(options.out / f"truth-{slug(name)}.json", {"steps": steps, "candidates": plain(known)})
         best, random = max(row["mean"] for row in known.values()), task.spec.reference["random"]
@@ -83,8 +108,8 @@ def main() -> None:
             said = al.suggest(
                 task,
                 options.budget or str(25 * steps),
-                agents=options.agent,
-                codes=options.code,
+                agents=agents,
+                codes=codes,
                 steps=steps,
                 shortest=options.shortest,
                 seed=FIRST_SEED + 100 * repeat,
