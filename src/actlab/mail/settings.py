@@ -101,7 +101,7 @@ def read_settings(path: str | Path | None = None) -> Settings | None:
         content = tomllib.loads(place.read_text("utf-8"))
         mode = place.stat().st_mode
     except FileNotFoundError:
-        if path is None and ENVIRONMENT not in os.environ:
+        if path is None and not os.environ.get(ENVIRONMENT):
             return None
         raise ActlabError(f"There is no mail configuration {place}.") from None
     except OSError as error:
