@@ -137,3 +137,16 @@ def test_another_reader_understands_them(client, path):
     assert not found.bozo
     assert len(found.entries) == NUMBER
     assert all(entry.id and entry.title and entry.published_parsed for entry in found.entries)
+
+
+def test_what_nobody_has_read_is_marked_and_in_no_feed(client, tmp_path):
+    from actlab.papers.unreviewed import Unreviewed, write_unreviewed
+
+    assert "unreviewed" not in client.get("/").text
+    write_unreviewed(tmp_path / "papers", Unreviewed("2601.00001", "A <b>new</b> one", "2026-01-05", 2))
+    page = client.get("/").text
+    assert "A &lt;b&gt;new&lt;/b&gt; one" in page
+    assert '<span class="badge">unreviewed</span> 2026-01-05 · 2 authors · arXiv 2601.00001' in page
+    assert "2601.00001" not in client.get("/?q=new").text
+    assert "2601.00001" not in client.get("/?tag=masks").text
+    assert "2601.00001" not in client.get("/feed.json").text
