@@ -34,16 +34,20 @@ def _now(options: argparse.Namespace) -> datetime:
 def _send(options: argparse.Namespace) -> None:
     """
     Raises:
-        ActlabError: some mails are still to be sent (said last, so that the exit code tells).
+        ActlabError: the results are gone; or some mails are still to be sent (said last, so that the exit code tells).
     """
-    from actlab.mail.digest import catalogue
+    from actlab.mail.digest import catalogue, known
     from actlab.mail.send import send
     from actlab.mail.store import Store
     from actlab.mail.subscribers import Subscribers
+    from actlab.papers.card import PENDING, PLANNED
 
-    settings, now = _settings(options), _now(options)
+    settings, now, results = _settings(options), _now(options), Path(options.results)
     with Store(settings.database) as store:
-        report = send(settings, Subscribers(store), now, catalogue(Path(options.results)))
+        if not results.is_dir() and any(found.status not in (PLANNED, PENDING) for found in known(store).values()):
+            # else every claim that was judged would be told to be open again, to everybody
+            raise ActlabError(f"There is no folder {results}, and there were results: name it with --results.")
+        report = send(settings, Subscribers(store), now, catalogue(results))
     names = {"news": "new items", "sent": "mails sent", "again": "of these, perhaps for the second time"}
     names |= {"refused": "refused", "remaining": "still to be sent"}
     rows = [(text, str(getattr(report, name))) for name, text in names.items() if name != "again" or report.again]
