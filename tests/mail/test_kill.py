@@ -39,15 +39,27 @@ def ready(tmp_path, subscribers, join, serve):
     return box, [sys.executable, "-m", "actlab", *words, "--date", NOW.date().isoformat()]
 
 
-def run(command: list[str], killer: Killer | None = None) -> subprocess.CompletedProcess:
+def run(command: list[str], killer: Killer | None = None, delay: float | None = None) -> subprocess.CompletedProcess:
+    """Run a command to its end.
+
+    Args:
+        delay: seconds after which it is killed, whatever it does.
+    """
     # it waits for its first word, so that the killer knows it before the server sees it
     begin = "import sys; sys.stdin.readline(); from actlab.cli import main; sys.exit(main(sys.argv[1:]))"
     words = [command[0], "-c", begin, *command[3:]]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=os.environ) as process:
+        timers = []
         if killer is not None:
             killer.process = process
+            if delay is not None:
+                timers = [threading.Timer(delay, killer, ("",))]
+        for timer in timers:
+            timer.start()
         said, complained = process.communicate("go\n", timeout=120)
+        for timer in timers:
+            timer.join()
     return subprocess.CompletedProcess(words, process.returncode, said, complained)
 
 
@@ -105,12 +117,10 @@ def test_kills_at_random_moments(ready, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_kills_at_any_time(ready, seed):
-    """A kill by the clock, some time after the first word of the first mail: also between two writes to the disk."""
+    """By the clock, while mails are on their way: also between two writes to the disk. No moment is meant."""
     box, command = ready
-    chance = random.Random(1000 + seed)
-    delay = chance.uniform(0, 0.06)
-    killer = Killer(box, "", 0)
-    timers = []
+    killer, timers = Killer(box, "", 0), []
+    delay = random.Random(1000 + seed).uniform(0, 0.06)
 
     def begin(word):
         if not timers:
@@ -121,6 +131,20 @@ def test_kills_at_any_time(ready, seed):
     killed = run(command, killer)
     timers[0].join()
     box.hooks = {}
+    assert killed.returncode in (-9, 0)
+    assert run(command).returncode == 0
+    check(box, kills=killed.returncode == -9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_kills_while_it_reads_and_plans(ready, seed):
+    """By the clock from the first word on: while the catalogue is read, news are written and an issue is planned."""
+    box, command = ready
+    delay = random.Random(2000 + seed).uniform(0, 0.6)
+    killer = Killer(box, "", 0)
+    box.hooks = {}  # the server kills nobody here
+    killed = run(command, killer, delay)
     assert killed.returncode in (-9, 0)
     assert run(command).returncode == 0
     check(box, kills=killed.returncode == -9)

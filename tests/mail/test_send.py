@@ -6,12 +6,14 @@ import subprocess
 import threading
 import time
 from datetime import timedelta
+from email import message_from_bytes, policy
+from email.headerregistry import Address
 
 import pytest
 
 from actlab.core.errors import ActlabError
-from actlab.mail.digest import collect, render_confirmation
-from actlab.mail.send import MOST_DOUBTS, MOST_REFUSALS, MOST_TRIES, post, send
+from actlab.mail.digest import Page, collect, render_confirmation
+from actlab.mail.send import MOST_DOUBTS, MOST_REFUSALS, MOST_TRIES, message, post, send
 from actlab.mail.smtp import NoServer
 from actlab.mail.subscribers import MANAGE
 from tests.mail.conftest import NOW, entry
@@ -69,6 +71,38 @@ def test_how_to_leave_stands_in_the_head(known, join, serve, settings):
     key = link.strip("<>").partition("key=")[2]
     assert known.holder(key, MANAGE, NOW)[0].id == reader.id
     assert f"/subscription?key={key}" in mail.get_body(("plain",)).get_content()
+
+
+def test_the_mail_on_the_line_is_plain_and_its_links_are_whole(settings):
+    """Also with long names: a link that is folded or encoded is none."""
+    name = "a-very-long-name-of-a-department." * 3 + "example.org"
+    far = settings(25, base=f"https://{name}", sender=Address("Zeitung für alle, und mehr", addr_spec=f"news@{name}"))
+    page = Page("News – für alle", "text é " * 300 + "\n.\n", "<p>é</p>" * 2000)
+    content = message(far, f"reader@{name}", page, f"<id@{name}>", NOW, "k" * 43)
+    lines = content.decode("ascii").split("\r\n")
+    assert max(map(len, lines)) < 998
+    assert "\n" not in "".join(lines)
+    for line in (
+        f"List-Unsubscribe: <https://{name}/unsubscribe?key={'k' * 43}>",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        f"Message-ID: <id@{name}>",
+        f"List-Id: actlab <news.{name}>",
+        f"To: reader@{name}",
+        "Auto-Submitted: auto-generated",
+    ):
+        assert line in lines
+    read = message_from_bytes(content, policy=policy.default)
+    assert read["From"].addresses[0].display_name == "Zeitung für alle, und mehr"
+    assert read.get_body(("plain",)).get_content().splitlines() == page.text.splitlines()
+    again = message(far, f"reader@{name}", page, f"<id@{name}>", NOW, "k" * 43)
+    assert again == content
+
+
+def test_lines_that_are_a_dot_arrive(serve, settings):
+    box, port = serve()
+    post(settings(port), "a@example.org", Page("x", "one\n.\n..two\n.three", "<p>x</p>"), NOW, "k")
+    text = box.mails[0][1].get_body(("plain",)).get_content()
+    assert text.splitlines() == ["one", ".", "..two", ".three"]
 
 
 def test_every_issue_comes_once(known, join, serve, settings):

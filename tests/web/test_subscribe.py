@@ -253,6 +253,11 @@ def test_others_read_the_catalogue_and_subscribe(client, public, box):
     assert post(public, "/subscribe", ORIGIN, address="a@example.org").status_code == 403
 
 
+def test_the_cookie_stays_on_the_encrypted_line(client, public):
+    assert public.get("/").headers["set-cookie"].endswith("; Secure")
+    assert "Secure" not in TestClient(client.app, base_url=ORIGIN).get("/").headers["set-cookie"]
+
+
 @pytest.mark.parametrize("path", ["/runs", "/runs/states", "/compare", "/lab", "/systems/arsq/reproduce", "/runs/x"])
 def test_all_else_is_for_this_machine(public, path):
     assert public.get(path).status_code == 404

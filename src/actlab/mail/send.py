@@ -46,7 +46,10 @@ MOST_DOUBTS = 3
 MOST_LOST = 3
 """Connections that may be lost in one run."""
 
-POLICY = SMTP.clone(cte_type="7bit")  # plain ASCII on the line: whatever servers lie between
+POLICY = SMTP.clone(cte_type="7bit")
+"""Plain ASCII on the line, whatever servers lie between."""
+WHOLE = POLICY.clone(max_line_length=990)
+"""For the head: a link that is folded would be encoded, and then no mail program could follow it."""
 
 
 @dataclass
@@ -239,7 +242,7 @@ def message(settings: Settings, recipient: str, page: Page, name: str, now: date
     mail.set_content(page.text)
     mail.add_alternative(page.html, subtype="html")
     mail.set_boundary(hashlib.sha256(f"boundary {name}".encode()).hexdigest()[:40])
-    return mail.as_bytes()
+    return mail.as_bytes(policy=WHOLE)
 
 
 def post(settings: Settings, recipient: str, page: Page, now: datetime, name: str) -> None:

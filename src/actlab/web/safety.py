@@ -135,7 +135,8 @@ class Guard:
                 given = {name.lower() for name, _ in message["headers"]}
                 more = [(n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in given]
                 if cookie:
-                    more.append((b"set-cookie", cookie.encode()))
+                    secure = "; Secure" * (scope["public"] and self._public.startswith("https:"))
+                    more.append((b"set-cookie", f"{cookie}{secure}".encode()))
                 message = {**message, "headers": [*message["headers"], *more]}
             await send(message)
 
