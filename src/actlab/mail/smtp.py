@@ -7,6 +7,7 @@ nothing, whoever hears the answer has sent the mail, and only between the two is
 
 import re
 import smtplib
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -109,6 +110,8 @@ class Connection:
             if settings.user:
                 server.login(settings.user, settings.password)
             server.ehlo_or_helo_if_needed()
+            if server.sock is not None:  # the end of a mail must not wait for the receipt of its text
+                server.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except smtplib.SMTPAuthenticationError as error:
             reason = f"it refuses the user or the password ({error.smtp_code})"
         except smtplib.SMTPNotSupportedError as error:
