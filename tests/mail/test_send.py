@@ -382,6 +382,14 @@ def test_starttls_and_a_login(known, join, serve, settings, certificate):
     assert len(box.mails) == 1
 
 
+def test_encryption_from_the_first_word_on(known, join, serve, settings, certificate):
+    box, port = serve(ssl_context=tls(certificate))
+    join("a@example.org")
+    assert send(settings(port, security="tls", certificates=certificate[1]), known, NOW, AFTER).sent == 1
+    assert send(settings(port, security="tls"), known, NOW + DAY, [*AFTER, entry("d")]).remaining == 1
+    assert len(box.mails) == 1
+
+
 def test_a_server_that_cannot_prove_who_it_is_gets_nothing(known, join, serve, settings, certificate):
     box, port = guarded(serve, certificate)
     join("a@example.org")

@@ -100,6 +100,20 @@ def test_choosing_and_leaving(subscribers, join):
         subscribers.choose(key, Choice(), NOW)
 
 
+def test_whoever_leaves_is_forgotten(subscribers, join):
+    key = keep(subscribers, join("somebody@example.org"))
+    _, again = subscribers.ask("somebody@example.org", Choice(), client="c", now=NOW)
+    subscribers.leave(key, NOW)
+    assert subscribers.holder(key, MANAGE, NOW)[0].address == ""  # the link of a mail still says so
+    with pytest.raises(NoKey):
+        subscribers.confirm(again, NOW)  # an earlier question is no way back
+    subscribers.store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    held = b"".join(path.read_bytes() for path in subscribers.store.path.parent.glob("mail.sqlite*"))
+    assert b"somebody" not in held
+    back, _ = subscribers.ask("somebody@example.org", Choice(), client="c", now=NOW)
+    assert back.state == "pending"
+
+
 def test_choices_are_checked():
     with pytest.raises(UnknownName, match="did you mean"):
         Choice(("maskss",))

@@ -33,7 +33,7 @@ from actlab.mail.digest import Page, chosen, collect, is_due, read_items, render
 from actlab.mail.settings import Settings
 from actlab.mail.smtp import Connection, Lost, NoServer, NotTaken
 from actlab.mail.store import Store
-from actlab.mail.subscribers import Subscriber, Subscribers, subscriber_of
+from actlab.mail.subscribers import Subscriber, Subscribers, forget, subscriber_of
 from actlab.papers.catalogue import Entry
 
 STATES = ("planned", "sending", "sent", "refused", "dropped")
@@ -202,7 +202,11 @@ def _refused(store: Store, row: Any, gave_up: bool, answer: str) -> None:
         )
         if gave_up:
             base.execute("UPDATE subscribers SET refusals = refusals + 1 WHERE id = ?", (row["id"],))
-            base.execute("UPDATE subscribers SET state = 'out' WHERE refusals >= ?", (MOST_REFUSALS,))
+            if (
+                base.execute("SELECT refusals FROM subscribers WHERE id = ?", (row["id"],)).fetchone()[0]
+                >= MOST_REFUSALS
+            ):
+                forget(base, row["id"])
 
 
 def _lost(store: Store, row: Any, why: str) -> bool:

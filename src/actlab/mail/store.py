@@ -83,6 +83,7 @@ class Store:
             self._base.row_factory = sqlite3.Row
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
+            self._base.execute("PRAGMA secure_delete = ON")  # what is forgotten does not stay in a free page
             with self.change() as base:
                 version = base.execute("PRAGMA user_version").fetchone()[0]
                 if not version and not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

@@ -65,6 +65,7 @@ class Subscriber:
 
     id: str
     address: str
+    """"" of one that is out."""
     choice: Choice
     state: str
     """"pending" (never confirmed), "confirmed" or "out"."""
@@ -169,14 +170,14 @@ class Subscribers:
         return self._by_id(found.id)
 
     def leave(self, key: str, now: datetime) -> None:
-        """No more mail. Leaving twice is leaving once.
+        """No more mail, and the address is forgotten. Leaving twice is leaving once.
 
         Raises:
             NoKey: the key is none.
         """
         with self.store.change() as base:
             found, _ = self.holder(key, MANAGE, now)
-            base.execute("UPDATE subscribers SET state = 'out' WHERE id = ?", (found.id,))
+            forget(base, found.id)
 
     def new_key(self) -> str:
         """A key for the links of one mail, good from when it is kept."""
@@ -199,6 +200,12 @@ class Subscribers:
 def subscriber_of(row: Any) -> Subscriber:
     """The subscriber that a row of the table tells of."""
     return Subscriber(row["id"], row["address"], Choice(_tags(row["tags"]), row["cadence"]), row["state"])
+
+
+def forget(base: Any, id: str) -> None:
+    """Let somebody out: only that there was a subscription stays, for the links of mails that they have kept."""
+    base.execute("UPDATE subscribers SET state = 'out', address = '', same = id WHERE id = ?", (id,))
+    base.execute("DELETE FROM tokens WHERE subscriber = ? AND purpose = ?", (id, CONFIRM))
 
 
 def _tags(text: str) -> tuple[str, ...]:
