@@ -200,5 +200,22 @@ def join(subscribers):
     return add
 
 
+@pytest.fixture
+def known(subscribers):
+    """Only the system "a" is known."""
+    from actlab.mail.digest import collect
+
+    collect(subscribers.store, [entry("a")], NOW.date())
+    return subscribers
+
+
+def states(subscribers) -> list[tuple[str, str]]:
+    """Who should get a mail, and how it stands."""
+    rows = subscribers.store.rows(
+        "SELECT address, deliveries.state FROM deliveries JOIN subscribers ON id = subscriber ORDER BY address, issue"
+    )
+    return [tuple(row) for row in rows]
+
+
 def day(text: str) -> date:
     return date.fromisoformat(text)
