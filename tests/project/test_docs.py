@@ -123,6 +123,7 @@ NOT_RUN = {
     ("docs/first-steps.md", "the project's own tests run in what it installs"),
     ("docs/data.md", "needs d3rlpy, in an environment of its own"),
     ("docs/suites.md", "needs the optional suite"),
+    ("docs/news.md", "it asks arXiv"),
     ("docs/web.md", "it answers until it is stopped"),
     ("docs/moving-here.md", "shown for comparison; Stable-Baselines3 is not needed here"),
 }

@@ -24,6 +24,7 @@ INNER = {
     "the command line; its reference is `actlab --help`": "__main__ cli*",
     "names of files, folders and processes": "core.files core.process",
     "the web app; its pages are what it offers": "web web.*",
+    "news by mail; `actlab digest` and the pages of the web app are what it offers": "mail mail.*",
     "one agent each, or parts that they share": "agents.*",
     "parts that codecs are made of": (
         "actions.bins actions.checks actions.digits actions.flatten actions.grid actions.landing actions.measure "

@@ -63,6 +63,8 @@ def client(root, make_run, tmp_path, monkeypatch):
     """The application over runs of every kind, one of them with a script for a name."""
     monkeypatch.setattr("actlab.web.place.STALE", 0.0)
     monkeypatch.setattr("actlab.web.place.WAIT", None)
+    monkeypatch.setenv("ACTLAB_PAPERS", str(tmp_path / "papers"))
+    monkeypatch.setenv("HOME", str(tmp_path))
     make_run("good-0", seed=0)
     make_run("good-1", seed=1)
     make_run("other-0", seed=0, agent="dqn", options={"width": 64})

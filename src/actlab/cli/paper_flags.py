@@ -23,7 +23,9 @@ def add_papers(command: Callable[..., Any], choices: Callable[..., None], worker
         if table("paper"):
             choices(action, "paper")
 
-    usage = "actlab papers [list | show SLUG | search WORD... | tags | page [SLUG...] | import-table FILE] [flags]"
+    usage = (
+        "actlab papers [list | show SLUG | search WORD... | tags | page [SLUG...] | import-table FILE | sync] [flags]"
+    )
     text = "list, show or search papers; write their pages"
     papers = command("papers", "papers.papers", text, PAPERS_NOTE, usage=usage)
     papers.epilog = PAPERS_EXAMPLES
@@ -36,6 +38,11 @@ def add_papers(command: Callable[..., Any], choices: Callable[..., None], worker
     papers.add_argument("--since", type=day, metavar="DATE", help="first date: 2025, 2025-03 or 2025-03-01")
     papers.add_argument("--until", type=day, metavar="DATE", help="last date")
     papers.add_argument("--out", metavar="FILE", help="where `import-table` writes JSON")
+    papers.add_argument("--unreviewed", action="store_true", help="list what `sync` found, and nobody has read yet")
+    text = "folder of unreviewed papers ($ACTLAB_PAPERS, else ~/.local/share/actlab/papers)"
+    papers.add_argument("--folder", metavar="DIR", help=text)
+    papers.add_argument("--query", metavar="TEXT", help="what `sync` asks arXiv for, in its own language")
+    papers.add_argument("--api", metavar="URL", help="where `sync` asks (export.arxiv.org)")
     _results(papers)
     _docs(papers)
 
@@ -72,13 +79,16 @@ PAPERS_NOTE = """
 `show` tells what a paper is about, what it claims and how that stands; `search` finds by words, by their beginnings,
 with one slip, and by "5 authors"; `tags` lists the taxonomy. The flags --tag to --until narrow list, search and tags.
 `page` writes docs/papers/SLUG.md from card and results, of all papers and with their list where none is named.
-`import-table` reads the public table of the survey vla-anatomy, and mends it."""
+`import-table` reads the public table of the survey vla-anatomy, and mends it. `sync` asks arXiv for new papers on
+action spaces, and files title, date and number of authors as unreviewed: `list --unreviewed` shows them."""
 
 PAPERS_EXAMPLES = """\
 examples:
   actlab papers search latent actions
   actlab papers list --tag restriction --since 2024
   actlab papers show arsq
+  actlab papers sync --since 2026-01
+  actlab papers list --unreviewed
 """
 
 NOTE = """

@@ -11,7 +11,7 @@ from actlab.core.errors import ActlabError
 
 
 def papers(options: argparse.Namespace) -> None:
-    """`actlab papers [list | show SLUG | search WORD... | tags | page [SLUG...] | import-table FILE]`"""
+    """`actlab papers [list | show SLUG | search WORD... | tags | page [SLUG...] | import-table FILE | sync]`"""
     word, *rest = options.words or ["list"]
     results = Path(options.results or "results")
     if word == "page":
@@ -20,6 +20,10 @@ def papers(options: argparse.Namespace) -> None:
         return _search(options, " ".join(rest), results)
     if word == "import-table":
         return _import_table(options, rest)
+    if word == "sync" and not rest:
+        return _sync(options)
+    if word == "list" and not rest and options.unreviewed:
+        return _unreviewed(options)
     if word in ("list", "tags") and not rest:
         return (_list if word == "list" else _tags)(options, results)
     slug = rest if word == "show" else [word, *rest]
@@ -125,6 +129,40 @@ def _import_table(options: argparse.Namespace, files: Sequence[str]) -> None:
         path = write_atomically(Path(options.out), json.dumps(data, indent=1, ensure_ascii=False) + "\n")
         lines.append(f"wrote {path}")
     show(options, data, "\n".join(lines))
+
+
+# --- papers that nobody has read ---------------------------------------------------------------------
+
+
+def _sync(options: argparse.Namespace) -> None:
+    import datetime
+
+    from actlab.papers.sync import API, QUERY, first_day, sync
+    from actlab.papers.unreviewed import folder_of, read_unreviewed
+
+    folder = folder_of(options.folder)
+    today = datetime.datetime.now(datetime.UTC).date()
+    since = options.since or first_day(today, read_unreviewed(folder)[0])
+    found = sync(folder, since, query=options.query or QUERY, api=options.api or API)
+    data = {"folder": str(folder), "since": since, "new": [vars(paper) for paper in found.new], "known": found.known}
+    lines = [f"{len(found.new)} new since {since}, {found.known} known already; in {folder}"]
+    show(options, data, "\n".join([*lines, *([_table(found.new)] if found.new else [])]))
+
+
+def _unreviewed(options: argparse.Namespace) -> None:
+    from actlab.papers.unreviewed import folder_of, kept, read_unreviewed
+
+    folder = folder_of(options.folder)
+    papers, wrong = read_unreviewed(folder)
+    papers = kept(papers, options.since or "", options.until or "")
+    for sentence in wrong:
+        sys.stderr.write(f"actlab: {sentence}\n")
+    show(options, [vars(paper) for paper in papers], _table(papers) if papers else f"No unreviewed paper in {folder}.")
+
+
+def _table(papers: Sequence[Any]) -> str:
+    rows = [(paper.arxiv, "unreviewed", paper.date, str(paper.authors), paper.title) for paper in papers]
+    return columns([("arXiv", "status", "date", "authors", "title"), *rows])
 
 
 # --- one paper ---------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from actlab.cli import notes
 from actlab.cli.catalogue import Item, table
 from actlab.cli.data_flags import NOTE as DATA_NOTE
 from actlab.cli.data_flags import add_data
+from actlab.cli.digest_flags import NOTE as DIGEST_NOTE
+from actlab.cli.digest_flags import add_digest
 from actlab.cli.paper_flags import add_papers
 from actlab.cli.values import agent, budget, code, count, device, port, seconds, seed, variation
 from actlab.core.errors import ActlabError, UnknownName
@@ -238,6 +240,8 @@ def build(words: Sequence[str] = (), completion: bool = False) -> Parser:
     web.add_argument("--open", action="store_true", help="open it in a browser")
     web.add_argument("--runs", metavar="DIR", default="runs", help="folder of runs (runs)")
     web.add_argument("--results", metavar="DIR", default="results", help="folder of the papers' results (results)")
+
+    add_digest(command("digest", "digest.digest", "send the news of the catalogue by mail", DIGEST_NOTE), choices)
 
     add_data(command("data", "data.data", "make, list, show or examine data sets of recorded episodes", DATA_NOTE))
 

@@ -41,6 +41,16 @@ def day(text: str) -> str:
     return text
 
 
+def whole_day(text: str) -> str:
+    """A day of the calendar: `2025-03-01`."""
+    import datetime
+
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day (2025-03-01); received {text!r}") from None
+
+
 def port(text: str) -> int:
     """A port: 0 to 65535."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:

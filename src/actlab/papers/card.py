@@ -91,7 +91,7 @@ class Card:
         for field in ("tags", "switches", "kinds", "symbols", "related"):
             if isinstance(value := getattr(self, field), str):
                 raise ActlabError(f"The {field} of {self.slug} are several, as a tuple; received {value!r}.")
-        if not _is_date(self.date):
+        if not is_date(self.date):
             raise ActlabError(f"The date of {self.slug} is a year or year-month-day; received {self.date!r}.")
         if self.arxiv and not ARXIV.fullmatch(self.arxiv):
             raise ActlabError(f"The arXiv id of {self.slug} looks like 2502.00288; received {self.arxiv!r}.")
@@ -107,7 +107,8 @@ class Card:
             raise ActlabError(f"{self.slug} is not related to itself.")
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Is it a year or a day of the calendar, as cards write it?"""
     if not DATE.fullmatch(text):
         return False
     try:

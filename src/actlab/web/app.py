@@ -13,22 +13,26 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from actlab.core.errors import ActlabError, UnknownName
-from actlab.web import atlas, comparing, feed, lab, running
+from actlab.web import atlas, comparing, feed, feeds, lab, running, subscribing
+from actlab.web.desk import Desk
 from actlab.web.index import RunIndex
 from actlab.web.place import Place
 from actlab.web.safety import Guard, secret_of
 
 
-def make_app(root: str | Path = "runs", results: str | Path = "results") -> Guard:
+def make_app(root: str | Path = "runs", results: str | Path = "results", mail: Path | None = None) -> Guard:
     """The app over the run folders below `root` and the papers' results in `results`.
+
+    Args:
+        mail: the settings for mail; None for where they usually are.
 
     Raises:
         ActlabError: the root cannot be written.
     """
     index = RunIndex(root)
-    place = Place(index, Path(results))
+    place = Place(index, Path(results), Desk(mail))
     index.refresh()
-    pages = (feed, running, comparing, lab, atlas)
+    pages = (feed, running, comparing, lab, atlas, subscribing, feeds)
     routes = [route for page in pages for route in page.routes(place)]
     files = StaticFiles(directory=Path(__file__).with_name("static"))
 
@@ -55,4 +59,5 @@ def make_app(root: str | Path = "runs", results: str | Path = "results") -> Guar
         lifespan=life,
         exception_handlers={ActlabError: wrong, HTTPException: refused, Exception: failed},
     )
-    return Guard(app, secret_of(index.database.parent))
+    app.state.desk = place.desk
+    return Guard(app, secret_of(index.database.parent), place.desk.public())

@@ -11,12 +11,15 @@ from actlab.core.errors import ActlabError, UnknownName
 from actlab.papers.card import KINDS, SCALES, STATUSES
 from actlab.papers.catalogue import Entry, Filter, find
 from actlab.papers.taxonomy import taxonomy
+from actlab.papers.unreviewed import folder_of, read_unreviewed
 from actlab.web.catalogue import all_papers, figures_of, picture, words_of
 from actlab.web.index import Query
 from actlab.web.place import Place, field_of, go_to
 from actlab.web.processes import Reproduction
 
 SORTS = {"date": "newest first", "activity": "most discussed first", "status": "most settled first"}
+UNREVIEWED = 20
+"""Most papers that nobody has read that are shown, the newest."""
 
 
 def routes(place: Place) -> list[Route]:
@@ -58,6 +61,7 @@ def routes(place: Place) -> list[Route]:
             statuses=STATUSES,
             order=taxonomy(),
             picture=picture,
+            unreviewed=[] if words or any(chosen.values()) else read_unreviewed(folder_of())[0][:UNREVIEWED],
             thumbnails={
                 slug: next(iter(figures_of(one.entry.paper, place.results)), "") for slug, one in shown.items()
             },

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from actlab.reports.verdict import number
 from actlab.training.study import duration
+from actlab.web.desk import Desk
 from actlab.web.index import RunIndex
 from actlab.web.processes import Processes
 
@@ -28,6 +29,7 @@ class Place:
 
     index: RunIndex
     results: Path
+    desk: Desk = field(default_factory=Desk)
     processes: Processes = field(init=False)
 
     def __post_init__(self):
@@ -65,15 +67,20 @@ class Place:
         """Read no more, and close the index."""
         self._reader.shutdown(cancel_futures=True)
         self.index.close()
+        self.desk.close()
 
     def page(self, request: Request, template: str, *, answer: int = 200, **values: Any) -> HTMLResponse:
-        """A page; templates know `token`, `path` and `parameter(name)` beside the values given."""
+        """A page; templates know `token`, `path`, `public` and `parameter(name)` beside the values given."""
 
         def parameter(name: str) -> str:
             return request.query_params.get(name, "")
 
         text = self.templates.get_template(template).render(
-            token=request.scope["token"], path=request.url.path, parameter=parameter, **values
+            token=request.scope["token"],
+            public=request.scope["public"],
+            path=request.url.path,
+            parameter=parameter,
+            **values,
         )
         return HTMLResponse(text, answer)
 
