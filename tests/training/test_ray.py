@@ -123,7 +123,10 @@ def test_another_cluster_than_the_connected_one_is_refused(ray, tmp_path):
 
 def test_ctrl_c_leaves_a_checkpoint_from_which_it_goes_on(undisturbed, tmp_path):
     cell, out, results = scored(waits=[5]), tmp_path / "runs", tmp_path / "results"
-    words = [sys.executable, "-W", "ignore", "-m", "actlab", "reproduce", "tests.training.toy_cells:STOPPED"]
+    # where a shell began the tests in the background, Ctrl-C is ignored, also by a child that does not ask for it
+    begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from runpy import run_module; "
+    words = [sys.executable, "-W", "ignore", "-c", f"{begin}run_module('actlab', run_name='__main__')"]
+    words += ["reproduce", "tests.training.toy_cells:STOPPED"]
     words += ["--ray", "local", "--workers", "1", "--quiet", "--out", str(out), "--results", str(results)]
     waits = folder_of(cell.inputs["train"], out) / "waits"
     # a session of its own, so that Ctrl-C reaches all of its processes, as it does in a terminal
