@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from actlab.mail.subscribers import LIMITS
 from actlab.web.app import make_app
 from actlab.web.desk import Desk
-from tests.mail.conftest import NOW, serve  # noqa: F401 (a fixture)
+from tests.mail.conftest import NOW
 from tests.web.conftest import ORIGIN
 from tests.web.test_pages import Reader
 
@@ -21,7 +21,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-def box_and_config(serve, tmp_path):  # noqa: F811
+def box_and_config(serve, tmp_path):
     box, port = serve()
     config = tmp_path / "mail.toml"
     config.write_text(

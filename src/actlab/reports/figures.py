@@ -9,6 +9,7 @@ Axis letters: A arms, N seeds, M tasks, P points of a curve.
 import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +125,12 @@ def final_scores(
             offsets = apart(values, high - low)
             axes.plot(values, row + offsets, marker, color=colour, markersize=4.6, markeredgewidth=0, zorder=4)
         axes.set_xlim(low, high)
-        for name, value in (references or {}).items():
-            if low <= value <= high:
-                axes.axvline(value, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
-                place = axes.get_xaxis_transform()
-                axes.text(value, 1.0, name, transform=place, ha="center", va="bottom", fontsize=7.5, color=FAINT)
+        shown = sorted((value, name) for name, value in (references or {}).items() if low <= value <= high)
+        near = [b[0] - a[0] < 0.12 * (high - low) for a, b in pairwise(shown)]
+        for (value, name), before, after in zip(shown, [False, *near], [*near, False]):
+            axes.axvline(value, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
+            place, side = axes.get_xaxis_transform(), "left" if before else "right" if after else "center"
+            axes.text(value, 1.0, name, transform=place, ha=side, va="bottom", fontsize=7.5, color=FAINT)
         as_rows(axes, names)
         finish(axes, title, xlabel, "", grid="x")
         axes.xaxis.set_major_formatter(short)

@@ -42,7 +42,11 @@ def make_app(root: str | Path = "runs", results: str | Path = "results", mail: P
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        sentence = "There is no such page." if error.status_code == 404 else error.detail
+        sentences = {
+            404: "There is no such page.",
+            405: "No link does this: press the button on its page.",
+        }
+        sentence = sentences.get(error.status_code, error.detail)
         return place.trouble(request, sentence, error.status_code)
 
     async def failed(request: Request, error: Exception) -> Response:

@@ -127,7 +127,7 @@ def _columns(values: Any, label: str) -> Iterator[tuple[str, np.ndarray]]:
     array = np.asarray(values)
     flat = array.reshape(len(array), -1)
     for i in range(flat.shape[1]):
-        yield f"{label} {i}".strip() if array.ndim > 1 else label or "value", flat[:, i]
+        yield f"{label}, {i}".strip(", ") if array.ndim > 1 else label or "value", flat[:, i]
 
 
 @_columns.register

@@ -53,6 +53,7 @@ class Place:
             "duration": duration,
             "thousands": lambda value: f"{value:,}",
             "size": _size,
+            "ticked": _ticked,
             "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         }
         return environment
@@ -95,6 +96,16 @@ def _size(figure: Any) -> Any:
 
     width, height = figure.get_size_inches()
     return Markup('width="{}" height="{}"').format(round(100 * width), round(100 * height))
+
+
+def _ticked(text: str) -> Any:
+    """A card's text: what stands between backticks is code, all else is escaped."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left over
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
 
 
 def field_of(request: Request, name: str, default: str = "") -> str:

@@ -24,9 +24,10 @@ function showState(place, state) {
   const bar = place.querySelector('[data-part="progress"]');
   if (bar) bar.value = state.progress;
   if (state.budget) say(place, "steps", `${count(state.steps)} of ${count(state.budget)}`);
-  say(place, "rate", state.rate === null ? "" : count(state.rate));
-  say(place, "left", state.left === null ? "" : duration(state.left));
-  say(place, "score", state.score === null ? "" : short(state.score));
+  const none = place.matches("[data-run]") ? "" : "–"; // a list full of dashes would be hard to read
+  say(place, "rate", state.rate === null ? none : count(state.rate));
+  say(place, "left", state.left === null ? none : duration(state.left));
+  say(place, "score", state.score === null ? none : short(state.score));
   say(place, "note", state.note);
 }
 
@@ -53,6 +54,7 @@ document.addEventListener("keydown", (event) => {
     search.focus();
     search.select();
   } else if (event.key === "Escape" && typing) {
+    event.preventDefault(); // a search field would forget its words
     typing.blur();
   } else if (event.key === "j" || event.key === "k") {
     const links = [...document.querySelectorAll("[data-step]")];
