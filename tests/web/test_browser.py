@@ -131,11 +131,12 @@ def test_systems_of_a_tag_in_two_ways(page, root):
         page.goto(address)
         page.get_by_label("Tag", exact=True).select_option("value-based")
         expect(page.locator(".count")).not_to_contain_text("35 of 35")
-        chosen = page.locator(".card h3").all_inner_texts()
+        chosen = page.locator(".card h3").all_text_contents()
         assert 0 < len(chosen) < 35
         page.goto(f"{address}/systems/arsq")
         page.locator('.tags a[href="/?tag=value-based"]').click()
-        assert page.locator(".card h3").all_inner_texts() == chosen
+        page.wait_for_url(re.compile(r"/\?tag=value-based$"))
+        assert page.locator(".card h3").all_text_contents() == chosen
 
 
 def test_a_system_is_read_and_a_run_stopped_with_the_keyboard_alone(page, root, ended):

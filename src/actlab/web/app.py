@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from actlab.core.errors import ActlabError, UnknownName
 from actlab.web import atlas, comparing, feed, feeds, lab, running, subscribing
+from actlab.web.catalogue import all_papers
 from actlab.web.desk import Desk
 from actlab.web.index import RunIndex
 from actlab.web.place import Place
@@ -32,6 +33,9 @@ def make_app(root: str | Path = "runs", results: str | Path = "results", mail: P
     index = RunIndex(root)
     place = Place(index, Path(results), Desk(mail))
     index.refresh()
+    all_papers(place.results)  # now, so that the first pages do not wait for it
+    for template in ("feed.html", "runs.html"):
+        place.templates.get_template(template)
     pages = (feed, running, comparing, lab, atlas, subscribing, feeds)
     routes = [route for page in pages for route in page.routes(place)]
     files = StaticFiles(directory=Path(__file__).with_name("static"))
