@@ -19,7 +19,7 @@ from actlab.web.processes import Processes
 
 STALE = 2.0
 """Seconds after which the folders are read again when a page is asked for."""
-WAIT: float | None = 0.1
+WAIT: float | None = 0.05
 """Seconds that a page waits for that; reading many folders goes on behind it."""
 
 
@@ -53,6 +53,7 @@ class Place:
             "duration": duration,
             "thousands": lambda value: f"{value:,}",
             "size": _size,
+            "prose": _prose,
             "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         }
         return environment
@@ -95,6 +96,16 @@ def _size(figure: Any) -> Any:
 
     width, height = figure.get_size_inches()
     return Markup('width="{}" height="{}"').format(round(100 * width), round(100 * height))
+
+
+def _prose(text: str) -> Any:
+    """Text of a card, in which words between backquotes are code."""
+    from markupsafe import Markup
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one that nothing closes
+        return text
+    return Markup("").join(Markup("<code>{}</code>").format(x) if i % 2 else x for i, x in enumerate(parts))
 
 
 def field_of(request: Request, name: str, default: str = "") -> str:

@@ -3,7 +3,8 @@
 
 const say = (place, part, text) => {
   const found = place.querySelector(`[data-part="${part}"]`);
-  if (found && found.textContent !== text) found.textContent = text;
+  const shown = text || found?.dataset.none || "";
+  if (found && found.textContent !== shown) found.textContent = shown;
 };
 
 const duration = (seconds) =>
@@ -53,6 +54,7 @@ document.addEventListener("keydown", (event) => {
     search.focus();
     search.select();
   } else if (event.key === "Escape" && typing) {
+    event.preventDefault(); // a search would be emptied
     typing.blur();
   } else if (event.key === "j" || event.key === "k") {
     const links = [...document.querySelectorAll("[data-step]")];
