@@ -18,12 +18,17 @@ from actlab.web.server import serve
 
 
 @contextmanager
-def serving(root, *words):
-    """A server over a folder of runs, and its address."""
+def serving(root, *words, mail=None, port=0):
+    """A server over a folder of runs, and its address.
+
+    Args:
+        mail: the settings for mail; by default there are none.
+    """
     begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from runpy import run_module; "
     code = begin + "run_module('actlab', run_name='__main__')"
-    command = [sys.executable, "-c", code, "web", "--port=0", f"--runs={root}", "--json", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, "web", f"--port={port}", f"--runs={root}", "--json", *words]
+    environment = {**os.environ, "ACTLAB_MAIL": str(mail or ""), "HOME": str(root.parent)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     try:
         yield process, json.loads(process.stdout.readline())["address"]
