@@ -81,6 +81,7 @@ def heads(name: str, *values: str | None, **changes: Any) -> tuple[Ask, ...]:
 
 
 START = "/runs/train"
+FOREIGN = ("http://evil.example", "null", "", "https://127.0.0.1:8765", "http://127.0.0.1:8766", None)
 ESCAPED = quote(SCRIPT, safe="")
 CASES = (
     Case(
@@ -129,18 +130,19 @@ CASES = (
     ),
     Case(
         "under the public name, all but the catalogue and subscribing",
-        tuple(Ask(path, headers={"Host": PUBLIC}) for path in ("/runs", "/compare", "/lab", "/runs/states"))
-        + (posts(START, headers={"Host": PUBLIC, "Origin": f"https://{PUBLIC}"}),),
+        (
+            *(Ask(path, headers={"Host": PUBLIC}) for path in ("/runs", "/compare", "/lab", "/runs/states")),
+            posts(START, headers={"Host": PUBLIC, "Origin": f"https://{PUBLIC}"}),
+        ),
         404,
     ),
     Case(
         "a form of another site",
-        tuple(
-            posts(START, headers={"Origin": origin})
-            for origin in ("http://evil.example", "null", "", "https://127.0.0.1:8765", "http://127.0.0.1:8766", None)
-        )
-        + tuple(posts(START, headers={"Sec-Fetch-Site": site}) for site in ("cross-site", "same-site"))
-        + (posts("/subscribe", headers={"Host": PUBLIC}),),
+        (
+            *(posts(START, headers={"Origin": origin}) for origin in FOREIGN),
+            *(posts(START, headers={"Sec-Fetch-Site": site}) for site in ("cross-site", "same-site")),
+            posts("/subscribe", headers={"Host": PUBLIC}),
+        ),
         403,
     ),
     Case(
@@ -217,7 +219,11 @@ def row(case: Case, sentences: Iterable[str]) -> str:
     """The case's line of the table, with the sentences that were shown."""
     asks = "<br>".join(f"`{ask.shown}`".replace("|", "\\|") for ask in case.asks)
     known = re.compile("; known: .*")  # grows with every system
-    said = " ".join(dict.fromkeys(known.sub(".", sentence) for sentence in sentences)).replace("|", "\\|").replace("<", "&lt;")
+    said = (
+        " ".join(dict.fromkeys(known.sub(".", sentence) for sentence in sentences))
+        .replace("|", "\\|")
+        .replace("<", "&lt;")
+    )
     return f"| {case.what} | {asks} | {case.status} | {said} |"
 
 

@@ -1,7 +1,7 @@
 """Every page of the app in every form, for tests and for eyes.
 
-    python -m tests.web.screens FOLDER           # pictures of all pages, light and dark, wide and narrow
-    python -m tests.web.screens --docs           # the pictures of docs/web.md, of runs that are trained for them
+python -m tests.web.screens FOLDER           # pictures of all pages, light and dark, wide and narrow
+python -m tests.web.screens --docs           # the pictures of docs/web.md, of runs that are trained for them
 """
 
 import argparse
@@ -173,7 +173,7 @@ def documented(folder: Path) -> Iterator[Path]:
         words = ["train", "ppo", "--task=CartPole-v1", "--steps=100000", f"--out={root / 'cartpole-ppo'}", "--quiet"]
         subprocess.run([sys.executable, "-m", "actlab", *words], check=True)
         with serving(root, RESULTS) as (_, address), browsing.chromium() as browser:
-            context = browser.new_context(color_scheme="light", viewport={"width": 1000, "height": 700})
+            context = browser.new_context(color_scheme="light", viewport={"width": 1000, "height": 780})
             page = context.new_page()
             (run,) = ids_of(page, address).values()
             for title, path in (("web-feed", "/"), ("web-run", f"/runs/{run}")):

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("starlette")
 from actlab.papers.registry import PAPERS
 from actlab.web import place, running
-from tests.web.conftest import ORIGIN, SCRIPT, id_of
+from tests.web.conftest import ORIGIN, id_of
 
 
 class Reader(HTMLParser):

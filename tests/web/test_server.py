@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -61,6 +62,14 @@ def test_it_answers_until_it_is_stopped(root, make_run):
 def test_a_port_that_is_taken_is_one_sentence(root):
     with serving(root) as (_, address), pytest.raises(ActlabError, match="cannot be used"):
         serve(root, port=int(address.rpartition(":")[2]))
+
+
+def test_an_answer_waits_for_no_acknowledgement(root, monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: given.extend(sockets))
+    serve(root, port=0)
+    assert given[0].proto == socket.IPPROTO_TCP  # what asyncio looks at before it turns the waiting off
+    assert capsys.readouterr().out.startswith("http://127.0.0.1:")
 
 
 def test_the_command_knows_its_flags():

@@ -297,7 +297,8 @@ class RunIndex:
         size = min(max(query.size, 1), 500)
         with self._lock:
             places = self._base.execute(
-                f"SELECT place FROM folders WHERE {where} ORDER BY {query.sort} IS NULL, {query.sort} {order}, id", values
+                f"SELECT place FROM folders WHERE {where} ORDER BY {query.sort} IS NULL, {query.sort} {order}, id",
+                values,
             ).fetchall()
             pages = max(-(-len(places) // size), 1)
             number = min(max(query.page, 1), pages)

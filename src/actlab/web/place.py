@@ -19,7 +19,7 @@ from actlab.web.processes import Processes
 
 STALE = 2.0
 """Seconds after which the folders are read again when a page is asked for."""
-WAIT: float | None = 0.05
+WAIT: float | None = 0.03
 """Seconds that a page waits for that; reading many folders goes on behind it."""
 
 

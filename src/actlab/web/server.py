@@ -41,7 +41,8 @@ def serve(
     from actlab.web.app import make_app
 
     app = make_app(root, results)
-    with socket.socket() as listening:
+    # asyncio sends small pieces at once only where it is told that this is TCP; else each answer waits for 40 ms
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((HOST, port))
