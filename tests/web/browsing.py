@@ -33,9 +33,10 @@ new PerformanceObserver((list) => {
 def missing() -> str:
     """Why there is no browser here; "" if there is one."""
     try:
+        import axe_playwright_python  # noqa: F401
         import playwright.sync_api  # noqa: F401
-    except ImportError:
-        return "needs Playwright"
+    except ImportError as error:
+        return f"needs {error.name}"
     return "" if CHROMIUM else "needs Chromium"
 
 
@@ -80,6 +81,7 @@ def tab(browser: Any, away: bool = False, faults: bool = False, **settings: Any)
     context.on("weberror", lambda error: said.append(f"exception: {error.error}"))
     try:
         yield context.new_page()
-        assert said == []
+        if said:
+            raise AssertionError("; ".join(said))
     finally:
         context.close()
