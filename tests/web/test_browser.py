@@ -76,16 +76,19 @@ def start_a_run(page, address: str) -> str:
 
 def test_whatever_a_page_complains_of_is_heard(browser, root):
     with serving(root, RESULTS) as (_, address):
-        with pytest.raises(AssertionError, match="Content Security Policy"), tab(browser) as page:
-            page.goto(address)
-            with page.expect_console_message():
-                page.evaluate("document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:1/x' }))")
-        with pytest.raises(AssertionError, match="exception: gone wrong"), tab(browser) as page:
-            page.goto(address)
-            with page.context.expect_event("weberror"):
-                page.evaluate("setTimeout(() => { throw new Error('gone wrong'); })")
-        with pytest.raises(AssertionError, match="404"), tab(browser) as page:
-            page.goto(f"{address}/none")
+
+        def visit(path: str, event: str, script: str) -> None:
+            with tab(browser) as page, page.context.expect_event(event):
+                page.goto(address + path)
+                page.evaluate(script)
+
+        foreign = "document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:1/x' }))"
+        with pytest.raises(AssertionError, match="Content Security Policy"):
+            visit("/", "console", foreign)
+        with pytest.raises(AssertionError, match="gone wrong"):
+            visit("/", "weberror", "setTimeout(() => { throw new Error('gone wrong'); })")
+        with pytest.raises(AssertionError, match="404"):
+            visit("/none", "console", "")
 
 
 # --- finding -----------------------------------------------------------------------------------------
