@@ -1,17 +1,12 @@
 """Run folders without training: the files alone, as the loop writes them."""
 
 import json
-import os
 import re
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.mail.conftest import serve  # noqa: F401 (a fixture)
 
 Make = Callable[..., Path]
 ORIGIN = "http://127.0.0.1:8765"
@@ -90,44 +85,3 @@ def id_of(client: Any, name: str) -> str:
     found = re.search(rf'href="/runs/([0-9a-f]{{16}})"[^>]*>{re.escape(name)}<', client.get("/runs").text)
     assert found, name
     return found[1]
-
-
-# --- in a browser (`browsing` has more) ------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium, for the tests of a module."""
-    from tests.web.browsing import CHROMIUM, QUIET, playwright
-
-    assert CHROMIUM is not None, "Chromium is not installed"
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A page; none of its window's pages may have complained in its console, but of a server that was away.
-
-    A broken rule of the content security policy is such a complaint.
-    """
-    context = browser.new_context()
-    said: list[str] = []
-    context.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    context.on("weberror", lambda problem: said.append(str(problem.error)))
-    yield context.new_page()
-    context.close()
-    assert [text for text in said if "net::ERR_" not in text] == []
-
-
-@pytest.fixture
-def ended(root: Path):
-    """Ends what a page started, whatever the test did."""
-    yield
-    for lock in root.glob("*/.lock"):
-        number = lock.read_text().partition(" ")[0]
-        if number.isdigit():
-            with suppress(ProcessLookupError):  # it ended by itself
-                os.killpg(int(number), signal.SIGKILL)

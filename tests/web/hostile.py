@@ -1,90 +1,240 @@
-"""The table of requests that mean harm, and of what becomes of them.
+"""The table of requests that mean harm: what is sent, and what is answered.
 
 python -m tests.web.hostile          # prints the table of docs/web.md
 """
 
-import http.client
+import asyncio
+import html
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import unescape
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
 
-from tests.web.conftest import SCRIPT, write_run
+from tests.web.conftest import ORIGIN, SCRIPT, write_run
+from tests.web.screens import mail_settings
 
+PUBLIC = "news.example.org"
 GOOD = 1_000
-"""Run folders that nothing is wrong with."""
+"""Run folders beside the hostile ones."""
+SECRET = "what nobody is to read"
+"""Of a file beside the folder of runs."""
 FORM = "application/x-www-form-urlencoded"
-RUN = "/runs/{good-0}"
+SESSION = "0123456789abcdef" * 2
+TEN_MEGABYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request: what a page of ours would send from this machine, but for what is told here."""
+
+    path: str
+    method: str = "GET"
+    headers: dict[str, str | None] = field(default_factory=dict)
+    """None: without it."""
+    form: dict[str, str] = field(default_factory=dict)
+    """Of a POST; it has the session's own token unless it says another."""
+    body: bytes | None = None
+    """In place of the form."""
+    pieces: int = 1
+    """The body comes so many times, one after the other, without a length."""
+
+    @property
+    def shown(self) -> str:
+        """For people, shortened."""
+        words = [f"{self.method} {self.path if len(self.path) < 80 else self.path[:60] + '…'}"]
+        for name, value in self.headers.items():
+            words.append(f"no {name}" if value is None else f"{name}: {value or '(empty)'}")
+        words += [f"{name}={value[:12] or '(empty)'}" for name, value in self.form.items()]
+        size = self.pieces * len(self.body or b"")
+        if size > 100:
+            words.append(f"{size:,} bytes" + ", no length" * (self.pieces > 1))
+        elif self.body is not None:
+            words.append(self.body.decode("latin-1").replace("\r\n", "⏎"))
+        return "; ".join(words)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and its answer."""
+    """Requests of one kind, which get the same answer."""
 
     what: str
-    path: str = "/"
-    """`{name}` stands for the id of the run of that name."""
-    status: int = 200
-    shows: str = ""
-    """What the page shows, of those that are answered in full."""
-    form: Mapping[str, str] | None = None
-    """What is sent; None for GET."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Beside what a browser would send from a page of ours."""
-    token: str = "own"
-    """"own", "another session's" or "none"."""
+    asks: tuple[Ask, ...]
+    status: int
+    outcome: str = ""
+    """What is shown, where the answer is no refusal."""
 
 
-TRAIN = {"agent": "random", "task": "CartPole-v1"}
+def posts(path: str, **changes: Any) -> Ask:
+    return Ask(path, "POST", **changes)
+
+
+def gets(*paths: str) -> tuple[Ask, ...]:
+    return tuple(Ask(path) for path in paths)
+
+
+def heads(name: str, *values: str | None, **changes: Any) -> tuple[Ask, ...]:
+    return tuple(Ask("/runs", headers={name: value}, **changes) for value in values)
+
+
+START = "/runs/train"
+FOREIGN = ("http://evil.example", "null", "", "https://127.0.0.1:8765", "http://127.0.0.1:8766", None)
+ESCAPED = quote(SCRIPT, safe="")
 CASES = (
-    Case("a path out of the folder", "/static/../app.py", 404),
-    Case("the same, encoded", "/static/%2e%2e/app.py", 404),
-    Case("the same, encoded twice", "/static/%252e%252e%252fapp.py", 404),
-    Case("an absolute path", "/static//etc/passwd", 404),
-    Case("a path out of a system's figures", "/systems/arsq/figures/..%2f..%2f..%2f..%2fetc%2fpasswd", 404),
-    Case("a path instead of a run's id", "/runs/..%2f..%2fetc%2fpasswd", 404),
-    Case("a zero byte in a path", "/static/%00", 404),
-    Case("a path as a run to compare", "/compare?run=../../../etc/passwd", 404),
-    Case("a foreign host", headers={"Host": "evil.example"}, status=421),
-    Case("a foreign host that begins like ours", headers={"Host": "127.0.0.1.evil.example"}, status=421),
-    Case("through a proxy", headers={"X-Forwarded-For": "10.0.0.1"}, status=421),
-    Case("a form of another site", "/runs/train", 403, form=TRAIN, headers={"Origin": "http://evil.example"}),
-    Case("a form without an origin", "/runs/train", 403, form=TRAIN, headers={"Origin": ""}),
-    Case("a picture for another site", RUN, 403, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}),
-    Case("a form without a token", "/runs/train", 403, form=TRAIN, token="none"),
-    Case("a form with another session's token", "/runs/train", 403, form=TRAIN, token="another session's"),
-    Case("to stop a run by a link", RUN + "/stop", 405),
-    Case("a form of 10 MB", "/runs/train", 413, form={**TRAIN, "code": "x" * 10_000_000}),
-    Case("a form of 1,000 fields", "/runs/train", 400, form={**TRAIN, **{f"x{i}": "" for i in range(1_000)}}),
-    Case("a form in JSON", "/runs/train", 415, form=TRAIN, headers={"Content-Type": "application/json"}),
-    Case("code of one's own as a task", "/runs/train", 400, form={**TRAIN, "task": "os:system"}),
-    Case("an option of the command line as an agent", "/runs/train", 400, form={**TRAIN, "agent": "--out=/tmp/x"}),
-    Case("a script as a run's name, task, agent and code", "/runs?q=script", shows="one row, as text"),
-    Case("a script as a run to look at", "/runs/{script}", shows="its page, as text"),
-    Case("a script to search for", f"/?{urlencode({'q': SCRIPT})}", shows="it, as text"),
-    Case("a script as a tag", f"/?{urlencode({'tag': SCRIPT})}", 404),
-    Case("a script as a code in the lab", f"/lab?{urlencode({'code': SCRIPT})}", shows="it, as text"),
-    Case("broken run folders among 1,000 good ones", "/runs?state=broken", shows="both, as broken"),
-    Case("the page of a broken run folder", "/runs/{broken}", shows="why it cannot be read"),
-    Case("a link to a file elsewhere in a run folder", "/runs/{linked}", shows="why it cannot be read"),
+    Case(
+        "a path that climbs",
+        gets("/runs/../../secret.txt", "/static/../app.py", "/systems/arsq/figures/../../secret.txt", "//etc/passwd"),
+        404,
+    ),
+    Case(
+        "one that climbs in code",
+        gets(
+            "/runs/..%2f..%2fsecret.txt",
+            "/static/..%2fapp.py",
+            "/static/%2e%2e/app.py",
+            "/static/vendor/%2e%2e%2f%2e%2e%2fapp.py",
+            "/static/%2fetc%2fpasswd",
+            "/static/..%5capp.py",
+            "/systems/..%2fsecret.txt",
+            "/compare/figures/..%2fsecret.txt",
+        ),
+        404,
+    ),
+    Case(
+        "one that is coded twice",
+        gets(
+            "/runs/%252e%252e%252fsecret.txt",
+            "/static/%252e%252e%252fapp.py",
+            "/static/..%252fapp.py",
+            "/systems/%252e%252e%252fsecret.txt",
+        ),
+        404,
+    ),
+    Case("a figure that climbs", gets("/systems/arsq/figures/..%2fsmoke.json", "/systems/none/figures/x.png"), 404),
+    Case("letters that end names in C", gets("/runs/%00", "/static/app.js%00.css", "/systems/arsq%00"), 404),
+    Case("an id that climbs", gets("/compare?run=../../secret.txt", "/compare?study=%2e%2e%2fsecret.txt"), 404),
+    Case("a run that there is not", gets("/runs/0000000000000000", "/runs/0000000000000000/events"), 404),
+    Case(
+        "a foreign name for this machine",
+        heads("Host", "evil.example", "127.0.0.1.evil.example", "127.0.0.1:80@evil.example", "0.0.0.0", "[::]", ""),
+        421,
+    ),
+    Case("no name", heads("Host", None), 421),
+    Case(
+        "through a proxy under this machine's name",
+        (*heads("Forwarded", "for=x"), *heads("Via", "x"), *heads("X-Forwarded-For", "x")),
+        421,
+    ),
+    Case(
+        "under the public name, all but the catalogue and subscribing",
+        (
+            *(Ask(path, headers={"Host": PUBLIC}) for path in ("/runs", "/compare", "/lab", "/runs/states")),
+            posts(START, headers={"Host": PUBLIC, "Origin": f"https://{PUBLIC}"}),
+        ),
+        404,
+    ),
+    Case(
+        "a form of another site",
+        (
+            *(posts(START, headers={"Origin": origin}) for origin in FOREIGN),
+            *(posts(START, headers={"Sec-Fetch-Site": site}) for site in ("cross-site", "same-site")),
+            posts("/subscribe", headers={"Host": PUBLIC}),
+        ),
+        403,
+    ),
+    Case(
+        "another site's page that loads ours",
+        tuple(
+            Ask("/runs", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode})
+            for mode in ("no-cors", "cors", "websocket")
+        ),
+        403,
+    ),
+    Case(
+        "a form without its session's token",
+        (
+            *(posts(START, form={"token": token}) for token in ("", "0" * 64, "é")),
+            posts(START, headers={"Cookie": None}),
+            posts("/systems/arsq/reproduce", form={"token": ""}),
+            posts("/subscribe", form={"token": ""}),
+        ),
+        403,
+    ),
+    Case(
+        "a form of 10 MB",
+        (
+            posts(START, body=b"x=" + b"y" * (TEN_MEGABYTES - 2)),
+            posts(START, body=b"y" * 100_000, pieces=100),
+            posts("/unsubscribe", body=b"y" * 100_000, pieces=100),
+        ),
+        413,
+    ),
+    Case("a form of 101 fields", (posts(START, body=urlencode({f"field{i}": "" for i in range(101)}).encode()),), 400),
+    Case("a form that is none", tuple(posts(START, body=body) for body in (b"\xff=1", b"token", b"&&&")), 400),
+    Case(
+        "what is no form",
+        tuple(
+            posts(START, headers={"Content-Type": kind}, body=b"{}")
+            for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x", None)
+        ),
+        415,
+    ),
+    Case("other methods", tuple(Ask("/", method) for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")), 405),
+    Case("a change without a form", gets("/systems/arsq/reproduce"), 405),
+    Case("leaving for another reader", (posts("/unsubscribe?key=x", body=b"List-Unsubscribe=One-Click"),), 404),
+    Case("a task that imports a module", (posts(START, form={"agent": "ppo", "task": "os:system"}),), 400),
+    Case("an agent that is a flag", (posts(START, form={"agent": "--out=/", "task": "CartPole-v1"}),), 400),
+    Case(
+        "script in a run's name, task, agent and code, and in the search",
+        gets(
+            "/runs",
+            "/compare",
+            "/runs/SCRIPTED",
+            "/compare?run=SCRIPTED",
+            "/compare/figures/1-curves.svg?run=SCRIPTED",
+            f"/runs?q={ESCAPED}",
+            f"/runs?task={ESCAPED}",
+            f"/?q={ESCAPED}",
+            f"/lab?code={ESCAPED}",
+        ),
+        200,
+        "It is shown as text.",
+    ),
+    Case("script for a tag", gets(f"/?tag={ESCAPED}"), 404),
+    Case("script for a system", gets(f"/systems/{quote('<script>')}"), 404),
+    Case("script for an order", gets(f"/?sort={ESCAPED}", f"/runs?sort={ESCAPED}"), 400),
+    Case(
+        f"a broken run folder among {GOOD:,} good ones",
+        gets("/runs?state=broken"),
+        200,
+        "It is listed with the reason, and the others stay.",
+    ),
 )
 
 
-def prepare(root: Path) -> None:
-    """1,000 good run folders and three that are not."""
+def row(case: Case, sentences: Iterable[str]) -> str:
+    """The case's line of the table, with the sentences that were shown."""
+    asks = "<br>".join(f"`{ask.shown}`".replace("|", "\\|") for ask in case.asks)
+    known = re.compile("; known: .*")  # grows with every system
+    said = (
+        " ".join(dict.fromkeys(known.sub(".", sentence) for sentence in sentences))
+        .replace("|", "\\|")
+        .replace("<", "&lt;")
+    )
+    return f"| {case.what} | {asks} | {case.status} | {said} |"
+
+
+def fill(root: Path) -> None:
+    """Many good runs, one that is broken, one with a script in every place that holds a name; and a secret beside."""
+    (root.parent / "secret.txt").write_text(SECRET)
+    (root.parent / "results").mkdir()
+    write_run(root / SCRIPT.replace("/", "∕"), task=SCRIPT, agent=SCRIPT, code=SCRIPT)
+    (write_run(root / "broken") / "run.json").write_text("{")
     for number in range(GOOD):
-        write_run(root / f"good-{number}", rows=1, seed=number)
-    write_run(root / "broken")
-    (root / "broken" / "run.json").write_text("{")
-    write_run(root / "linked")
-    (root / "linked" / "run.json").unlink()
-    (root / "linked" / "run.json").symlink_to("/etc/passwd")
-    write_run(root / "script", task=SCRIPT, agent=SCRIPT, code=SCRIPT)
-    (root / "script").rename(root / SCRIPT.replace("/", "∕"))
+        write_run(root / f"good-{number}", seed=number, rows=5)
 
 
 @dataclass(frozen=True)
@@ -92,82 +242,97 @@ class Answer:
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     text: str
 
     @property
     def sentence(self) -> str:
-        """What a refusal says."""
-        found = re.search(r'role="alert">(.*?)</p>', self.text, re.DOTALL)
-        return unescape(found[1] if found else self.text).strip()
+        """Why something was refused, from a line or from a page."""
+        said = re.search(r'role="alert">(.*?)</p>', self.text, re.DOTALL)
+        return html.unescape(said[1]) if said else self.text.strip()
 
 
-class Client:
-    """Sends what browsers never would: paths as they are, and headers of all kinds."""
+class Attacker:
+    """Sends requests to an application as they are: no client of ours makes them better."""
 
-    def __init__(self, address: str):
-        self.origin, self._host = address, urlsplit(address).netloc
-        self.ids: dict[str, str] = {}
-        for words in ("good-0", "broken", "linked", "script"):
-            rows = re.findall(r'href="/runs/([0-9a-f]{16})"[^>]*>([^<]*)<', self.ask(f"/runs?q={words}").text)
-            self.ids |= {("script" if "script" in name else name): id for id, name in rows}
-        self.cookie, self.token = self._session()
-        _, self.stolen = self._session()
+    def __init__(self, app: Any, names: dict[str, str]):
+        """
+        Args:
+            names: what stands in paths for what is only known later.
+        """
+        self._app, self._names = app, names
 
-    def _session(self) -> tuple[str, str]:
-        page = self.ask("/runs")
-        token = re.search(r'name="token" value="([0-9a-f]{64})"', page.text)
-        assert token is not None
-        return page.headers["set-cookie"].partition(";")[0], token[1]
+    def ask(self, ask: Ask) -> Answer:
+        """One request and its answer."""
+        path = ask.path
+        for name, value in self._names.items():
+            path = path.replace(name, value)
+        path, _, query = path.partition("?")
+        body, headers = b"", {"Host": ORIGIN.partition("://")[2], "Cookie": f"actlab={SESSION}"}
+        if ask.method == "POST":
+            fields = {"token": self._app.token(SESSION), **ask.form}
+            body = urlencode(fields).encode() if ask.body is None else ask.body
+            headers |= {"Origin": ORIGIN, "Content-Type": FORM}
+            if ask.pieces == 1:
+                headers["Content-Length"] = str(len(body))
+        given = [(name, value) for name, value in {**headers, **ask.headers}.items() if value is not None]
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": ask.method,
+            "scheme": "http",
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in given],
+            "client": ("127.0.0.1", 50_000),
+            "server": ("127.0.0.1", 8765),
+        }
+        return asyncio.run(self._send(scope, [body] * ask.pieces))
 
-    def ask(self, path: str, headers: Mapping[str, str] | None = None, body: str | None = None) -> Answer:
-        connection = http.client.HTTPConnection(self._host, timeout=60)
-        try:
-            connection.putrequest("GET" if body is None else "POST", path, skip_host=True)
-            given = {"Host": self._host, **(headers or {})}
-            if body is not None:
-                given["Content-Length"] = str(len(body))
-            for name, value in given.items():
-                connection.putheader(name, value)
-            with suppress(ConnectionError):  # it was refused before all of it was sent
-                connection.endheaders(body.encode() if body else None)
-            answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, found, answer.read().decode())
-        finally:
-            connection.close()
+    async def _send(self, scope: dict[str, Any], pieces: list[bytes]) -> Answer:
+        left, sent = list(pieces), []
 
-    def send(self, case: Case) -> Answer:
-        headers = {"Cookie": self.cookie}
-        if case.form is None:
-            return self.ask(re.sub(r"{([\w-]+)}", lambda name: self.ids[name[1]], case.path), headers | case.headers)
-        tokens = {"own": {"token": self.token}, "another session's": {"token": self.stolen}, "none": {}}
-        headers |= {"Origin": self.origin, "Content-Type": FORM}
-        return self.ask(case.path, headers | case.headers, urlencode({**case.form, **tokens[case.token]}))
+        async def receive() -> dict[str, Any]:
+            piece = left.pop() if left else b""
+            return {"type": "http.request", "body": piece, "more_body": bool(left)}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+        text = b"".join(message.get("body", b"") for message in sent[1:]).decode("utf-8", "replace")
+        return Answer(sent[0]["status"], headers, text)
 
 
 @contextmanager
-def prepared(root: Path) -> Iterator[Client]:
-    """A server over the folders, and who writes to it."""
-    from tests.web.test_server import serving
+def attacked(folder: Path) -> Iterator[Attacker]:
+    """The application over the folders of `fill`, and mail settings with a public name."""
+    from starlette.testclient import TestClient
 
-    prepare(root)
-    with serving(root) as (_, address):
-        yield Client(address)
+    from actlab.web.app import make_app
+    from actlab.web.index import Query, RunIndex
 
-
-def row(case: Case, answer: Answer) -> str:
-    """The case's line of the table."""
-    said = f"shows {case.shows}" if case.shows else answer.sentence.partition("; known: ")[0]
-    return f"| {case.what} | {answer.status} | {said.replace('<', '&lt;')} |"
+    root = folder / "runs"
+    fill(root)
+    app = make_app(root, folder / "results", mail_settings(folder, 1, f"https://{PUBLIC}"))
+    index = RunIndex(root)
+    found = index.find(Query(words="script", size=1)).rows[0]
+    index.close()
+    with TestClient(app):  # closes it
+        yield Attacker(app, {"SCRIPTED": found.id})
 
 
 def main() -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory() as name, prepared(Path(name)) as client:
-        print("| request | status | answer |\n|---|---|---|")
+    print("| what comes | requests | answer | what is said |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name, attacked(Path(name)) as attacker:
         for case in CASES:
-            print(row(case, client.send(case)))
+            answers = [attacker.ask(ask) for ask in case.asks]
+            assert {answer.status for answer in answers} == {case.status}, (case.what, answers)
+            print(row(case, [case.outcome or answer.sentence for answer in answers]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""A person's way through the pages, in a real browser."""
+"""A person's way through the pages, in a real browser. Whatever a page complains of fails the test."""
 
+import os
 import re
 import signal
 import subprocess
@@ -7,152 +8,303 @@ import sys
 
 import pytest
 
-from tests.web.browsing import MARKS, PATIENCE, expect, expect_state, tab_to
+from tests.mail.conftest import serve  # noqa: F401 (a fixture)
+from tests.web import browsing
+from tests.web.browsing import PATIENCE, tab
+from tests.web.screens import ADDRESS, RESULTS, learned, mail_settings
 from tests.web.test_server import serving
 
-pytestmark = MARKS
-BUSY = "20000000"
-"""Steps of a run that goes on until it is stopped."""
+pytestmark = pytest.mark.slow
+
+LONG = {"Agent": "random", "Task": "gymnasium/CartPole-v1", "Steps": "20000000"}
+"""A run that takes long."""
 
 
-def start(page, agent: str = "random") -> None:
-    """Fill the form for a run, and send it."""
+@pytest.fixture(scope="module")
+def browser():
+    if why := browsing.missing():
+        (pytest.fail if browsing.required() else pytest.skip)(why)
+    with browsing.chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser):
+    with tab(browser) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ended(root):
+    """Ends what a page started, whatever the test did."""
+    yield
+    for lock in root.glob("*/.lock"):
+        number = lock.read_text().partition(" ")[0]
+        if number.isdigit():
+            os.killpg(int(number), signal.SIGKILL)
+
+
+def expect(*words):
+    from playwright.sync_api import expect
+
+    return expect(*words)
+
+
+def see_state(page, *states) -> None:
+    badge = page.locator('[data-part="state"] .badge').first
+    expect(badge).to_have_text(re.compile("|".join(states)), timeout=PATIENCE)
+
+
+def see_progress(page) -> None:
+    """The steps change while one looks."""
+    steps = page.locator('[data-part="steps"]').first
+    shown = steps.inner_text()
+    expect(steps).not_to_have_text(shown, timeout=PATIENCE)
+
+
+def start_a_run(page, address: str) -> str:
+    """Fill in the form; the address of the run, which is at work."""
+    page.goto(f"{address}/runs")
     page.get_by_text("Start a run").click()
-    page.get_by_label("Agent", exact=True).first.fill(agent)
-    page.get_by_label("Task", exact=True).first.fill("gymnasium/CartPole-v1")
-    page.get_by_label("Steps").first.fill(BUSY)
+    for label, value in LONG.items():
+        page.get_by_label(label, exact=True).first.fill(value)
     page.get_by_role("button", name="Start the run").click()
     page.wait_for_url(re.compile("/runs/[0-9a-f]{16}$"))
+    see_state(page, "running")
+    return page.url
 
 
-def test_a_run_from_its_start_to_its_comparison(page, root, make_run, ended):
-    make_run("before", seed=1, agent="random", task="gymnasium/CartPole-v1", options={})
+def test_whatever_a_page_complains_of_is_heard(browser, root):
+    with serving(root, RESULTS) as (_, address):
+
+        def visit(path: str, event: str, script: str) -> None:
+            with tab(browser) as page, page.context.expect_event(event):
+                page.goto(address + path)
+                page.evaluate(script)
+
+        foreign = "document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:1/x' }))"
+        with pytest.raises(AssertionError, match="Content Security Policy"):
+            visit("/", "console", foreign)
+        with pytest.raises(AssertionError, match="gone wrong"):
+            visit("/", "weberror", "setTimeout(() => { throw new Error('gone wrong'); })")
+        with pytest.raises(AssertionError, match="404"):
+            visit("/none", "console", "")
+
+
+# --- finding -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "found_by"),
+    [
+        ("suboptimal data", "/systems/arsq", ""),  # words
+        ("grammars graphs", "", "grammars"),  # a tag
+        ("9 authors", "/systems/etp-r1", "9 authors"),
+        ("transfomer", "/systems/mo-dt", "transformer"),  # a slip
+        ("quantis", "", ""),  # a beginning
+    ],
+)
+def test_the_search_finds_as_one_types(page, root, words, first, found_by):
+    with serving(root, RESULTS) as (_, address):
+        page.goto(address)
+        everything = page.locator(".card").count()
+        page.locator("#q").press_sequentially(words)
+        expect(page.locator(".count")).to_contain_text(f"for “{words}”")
+        assert 0 < page.locator(".card").count() < everything
+        assert page.locator("#q").evaluate("field => field === document.activeElement")
+        page.reload()  # the address is that of the search
+        assert page.locator("#q").input_value() == words
+        if first:
+            assert page.locator("[data-step]").first.get_attribute("href") == first
+        if found_by:
+            expect(page.locator(".card").first).to_contain_text(found_by, ignore_case=True)
+
+
+def test_a_tag_leads_to_its_systems_and_back(page, root):
+    with serving(root, RESULTS) as (_, address):
+        page.goto(f"{address}/systems/arsq")
+        page.locator(".tags a", has_text="Discretisation").click()
+        expect(page.locator("#tag")).to_have_value("discretisation")
+        titles = page.locator("[data-step]").all_inner_texts()
+        assert 0 < len(titles) < 35
+        page.locator("#tag").select_option("")
+        expect(page.locator(".count")).to_have_text("35 of 35 systems.")
+        page.go_back()
+        assert page.url.endswith("/systems/arsq")
+
+
+# --- runs --------------------------------------------------------------------------------------------
+
+
+def test_a_run_from_its_start_to_its_comparison(page, root, ended):
+    learned(root / "before", 1, 20, agent="random", task="gymnasium/CartPole-v1", options={})
     with serving(root) as (_, address):
-        page.goto(f"{address}/runs")
-        start(page)
-        expect_state(page, "running")
+        run = start_a_run(page, address)
         expect(page.locator("[data-latest] tr").first).to_be_visible(timeout=PATIENCE)
         assert page.locator("[data-chart] canvas").count() == 1
-        steps = page.locator('[data-part="steps"]').inner_text()
-        expect(page.locator('[data-part="steps"]')).not_to_have_text(steps, timeout=PATIENCE)
+        see_progress(page)
 
+        other = page.context.new_page()  # two tabs
+        other.goto(f"{address}/runs")
+        see_state(other, "running")
+        see_progress(other)
         page.get_by_role("button", name="Stop").click()
-        expect_state(page, "stopped")
+        see_state(other, "stopped")  # what is done in one is seen in the other
+        other.close()
+
+        see_state(page, "stopped")
         assert (next(root.glob("gymnasium-*")) / "checkpoint.safetensors").exists()
-        page.get_by_role("button", name="Resume").click(timeout=PATIENCE)
-        expect_state(page, "running")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE)
+        page.get_by_role("button", name="Resume").click()
+        see_state(page, "running")
+        see_progress(page)
         page.get_by_role("button", name="Stop").click()
-        expect_state(page, "stopped")
+        see_state(page, "stopped")
 
         page.goto(f"{address}/runs")
         for box in page.get_by_role("checkbox").all():
             box.check()
         page.get_by_role("button", name="Compare what is picked").click()
         page.wait_for_url(re.compile(r"/compare\?run="))
-        picture = page.locator("img.drawing").first
-        expect(picture).to_be_visible()
-        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+        assert run.rpartition("/")[2] in page.url
+        drawing = page.locator("img.drawing").first
+        expect(drawing).to_be_visible()
+        assert drawing.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
         with page.expect_download() as download:
-            page.get_by_role("link", name="CSV").first.click()
-        assert download.value.path().read_text().count("\n") > 1
+            page.get_by_role("link", name="every seed (CSV)").click()
+        heading, *seeds = download.value.path().read_text().splitlines()
+        assert heading.startswith("task,arm,")
+        assert len(seeds) == 1  # of the run that has ended; the other one has no last return
 
 
-def test_two_tabs_show_the_same_run(page, root, ended):
+def test_a_run_goes_on_when_its_server_is_killed(browser, root, ended):
+    with tab(browser, away=True) as page:
+        with serving(root) as (server, address):
+            run = start_a_run(page, address)
+            server.send_signal(signal.SIGKILL)
+            server.wait()
+        lock = next(root.glob("gymnasium-*")) / ".lock"
+        number = int(lock.read_text().partition(" ")[0])
+        os.kill(number, 0)  # it is there
+
+        with serving(root, port=int(address.rpartition(":")[2])):
+            shown = page.locator('[data-part="steps"]').inner_text()
+            expect(page.locator('[data-part="steps"]')).not_to_have_text(
+                shown, timeout=PATIENCE
+            )  # the open page goes on
+            page.goto(run)
+            see_state(page, "running")
+            see_progress(page)
+            page.get_by_role("button", name="Stop").click()
+            see_state(page, "stopped")
+        assert (lock.parent / "checkpoint.safetensors").exists()
+
+
+# --- the laboratory ----------------------------------------------------------------------------------
+
+
+def test_a_slider_of_the_action_lab_shows_the_code_at_once(page, root):
     with serving(root) as (_, address):
-        page.goto(f"{address}/runs")
-        start(page)
-        expect_state(page, "running")
-        other = page.context.new_page()
-        other.goto(f"{address}/runs")
-        expect_state(other, "running")
-        steps = other.locator('[data-part="steps"]').inner_text()
-        expect(other.locator('[data-part="steps"]')).not_to_have_text(steps, timeout=PATIENCE)
-        other.locator("[data-step]").first.click()
-        other.get_by_role("button", name="Stop").click()
-        expect_state(other, "stopped")
-        expect_state(page, "stopped")  # by itself
-        expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE)
+        page.goto(f"{address}/lab?task=Pendulum-v1&code=normalise%2Bbins:bins=5&x0=0")
+        shown = page.locator("#shown dd").nth(1)
+        expect(shown).to_contain_text("2")
+        page.locator("#x0").fill("1.9")
+        expect(shown).to_contain_text("4", timeout=PATIENCE)
+        assert "x0=1.9" in page.url
+        page.locator("#code").fill("nonsense")
+        expect(page.get_by_role("alert")).to_contain_text("nonsense", timeout=PATIENCE)
+        page.locator("#code").fill("normalise+bins:bins=3")
+        expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE)
+        page.get_by_label("Task").select_option("CartPole-v1")
+        expect(page.get_by_label("outcome")).to_be_visible(timeout=PATIENCE)
 
 
-def test_a_server_killed_in_the_middle_costs_a_run_nothing(page, root, ended):
-    with serving(root) as (process, address):
-        page.goto(f"{address}/runs")
-        start(page)
-        expect_state(page, "running")
-        run = page.url[len(address) :]
-        expect(page.locator("[data-latest] tr").first).to_be_visible(timeout=PATIENCE)
-        port = address.rpartition(":")[2]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        number = process.pid
-    with serving(root, f"--port={port}") as (process, again):
-        assert (process.pid, again) != (number, "")
-        steps = page.locator('[data-part="steps"]').inner_text()
-        # the page that was open all the time goes on by itself
-        expect(page.locator('[data-part="steps"]')).not_to_have_text(steps, timeout=PATIENCE)
-        page.goto(again + run)
-        expect_state(page, "running")
-        page.get_by_role("button", name="Stop").click()
-        expect_state(page, "stopped")
-        folder = next(root.glob("gymnasium-*"))
-        assert (folder / "checkpoint.safetensors").exists()
-        assert "Traceback" not in (folder / "log.txt").read_text()
+# --- news by mail ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("words", "first"),
-    [
-        ("unseen bins", "Auto-Regressive Soft Q-Network"),
-        ("transfomer", "Transformer"),
-        ("5 authors", "."),
-        ("coarse to fine", "."),
-    ],
-    ids=["words", "a slip", "number of authors", "with spaces"],
-)
-def test_the_search_finds_as_one_types(page, root, words, first):
-    with serving(root) as (_, address):
+def test_subscribing_and_leaving_with_real_mail(page, root, tmp_path, serve):  # noqa: F811
+    box, port = serve()
+    config = mail_settings(tmp_path, port, "http://127.0.0.1:8765")
+
+    def link(name: str, address: str) -> str:
+        """That link of the newest mail, on the server that answers here."""
+        text = box.mails[-1][1].get_body(("plain",)).get_content()
+        return address + re.search(rf"http://127\.0\.0\.1:8765(/{name}\?key=[\w-]+)", text)[1]
+
+    def digest(*words: str) -> None:
+        command = [sys.executable, "-m", "actlab", "digest", "send", f"--config={config}", RESULTS, *words]
+        subprocess.run(command, check=True, capture_output=True)
+
+    with serving(root, RESULTS, mail=config) as (_, address):
+        page.goto(address)
+        page.get_by_role("link", name="Subscribe").click()
+        page.get_by_label("Your mail address").fill(ADDRESS)
+        page.get_by_label("daily").check()
+        page.get_by_text("Restriction", exact=True).click()
+        page.get_by_label("Grammars and graphs").check()
+        page.get_by_role("button", name="Subscribe").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mailbox")
+        assert [reader for reader, _ in box.mails] == [ADDRESS]
+
+        digest()  # the catalogue as it is now; nothing is sent to an address that is not confirmed
+        assert len(box.mails) == 1
+        page.goto(link("confirm", address))
+        expect(page.locator("main")).to_contain_text("daily news about Grammars and graphs")
+        page.get_by_role("button", name="Yes, send me news").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
+
+        from actlab.mail.store import Store
+
+        with Store(tmp_path / "mail.sqlite") as store, store.change() as base:
+            base.execute("DELETE FROM known WHERE slug = 'etp-r1'")  # as if it were new
+        digest()
+        assert len(box.mails) == 2
+        assert box.mails[-1][1]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        page.goto(link("subscription", address))
+        assert page.get_by_label("Grammars and graphs").is_checked()
+        page.get_by_label("weekly").check()
+        page.get_by_role("button", name="Keep this choice").click()
+        expect(page.locator("main")).to_contain_text("You will get weekly news about Grammars and graphs.")
+
+        page.goto(link("subscription", address))
+        page.get_by_role("button", name="Unsubscribe").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("You have left")
+        with Store(tmp_path / "mail.sqlite") as store, store.change() as base:
+            base.execute("DELETE FROM known WHERE slug = 'etp-r1'")
+        digest()
+        assert len(box.mails) == 2
+
+
+# --- without a mouse ---------------------------------------------------------------------------------
+
+
+def focus(page, name: str) -> None:
+    """Press Tab until something of that name has the focus, which can be seen."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        said = page.evaluate(
+            """() => { const at = document.activeElement;
+            const label = at.labels?.[0]?.textContent ?? at.getAttribute('aria-label') ?? at.textContent;
+            return [label.trim(), getComputedStyle(at).outlineStyle, at.matches(':focus-visible')]; }"""
+        )
+        if said[0].startswith(name):
+            assert said[1:] == ["solid", True], said
+            return
+    raise AssertionError(f"Tab does not reach {name!r}")
+
+
+def test_with_the_keyboard_alone_from_the_search_to_a_system(page, root):
+    with serving(root, RESULTS) as (_, address):
         page.goto(address)
         page.keyboard.press("/")
-        page.keyboard.type(words)
-        expect(page.locator(".count")).to_contain_text(f"for “{words}”")
-        assert page.locator("#q").evaluate("field => field === document.activeElement")
-        assert 0 < page.locator(".card").count() < 35
-        if "authors" in words:
-            facts = " ".join(page.locator(".card .facts").all_inner_texts())
-            assert set(re.findall(r"\d+ authors?", facts)) == {words}
-        else:
-            assert re.search(first, page.locator(".card h3").first.inner_text())
-        page.reload()  # the address holds the question
-        expect(page.locator(".count")).to_contain_text(f"for “{words}”")
-
-
-def test_systems_of_a_tag_in_two_ways(page, root):
-    with serving(root) as (_, address):
-        page.goto(address)
-        page.get_by_label("Tag", exact=True).select_option("value-based")
-        expect(page.locator(".count")).not_to_contain_text("35 of 35")
-        chosen = page.locator(".card h3").all_text_contents()
-        assert 0 < len(chosen) < 35
-        page.goto(f"{address}/systems/arsq")
-        page.locator('.tags a[href="/?tag=value-based"]').click()
-        page.wait_for_url(re.compile(r"/\?tag=value-based$"))
-        assert page.locator(".card h3").all_text_contents() == chosen
-
-
-def test_a_system_is_read_and_a_run_stopped_with_the_keyboard_alone(page, root, ended):
-    with serving(root) as (_, address):
-        page.goto(address)
-        page.keyboard.press("/")
-        expect(page.locator("#q")).to_be_focused()
         page.keyboard.type("transfomer")
-        expect(page.locator("#q")).to_have_value("transfomer")
         expect(page.locator(".count")).to_contain_text("for “transfomer”")
         page.keyboard.press("Escape")
-        assert page.locator("#q").input_value() == "transfomer"
         page.keyboard.press("j")
+        first = page.locator("[data-step]").first
+        assert first.evaluate("link => link === document.activeElement")
         page.keyboard.press("j")
         page.keyboard.press("k")
-        first = page.locator("[data-step]").first
         assert first.evaluate("link => link === document.activeElement")
         page.keyboard.press("Enter")
         page.wait_for_url(re.compile("/systems/"))
@@ -161,90 +313,21 @@ def test_a_system_is_read_and_a_run_stopped_with_the_keyboard_alone(page, root, 
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "main"
 
+
+def test_with_the_keyboard_alone_a_run_is_started_and_stopped(page, root, ended):
+    with serving(root) as (_, address):
         page.goto(f"{address}/runs")
-        tab_to(page, page.get_by_text("Start a run"))
+        focus(page, "Start a run")
         page.keyboard.press("Enter")
-        for name, value in (("Agent", "random"), ("Task", "gymnasium/CartPole-v1"), ("Steps", BUSY)):
-            tab_to(page, page.get_by_label(name, exact=True).first)
-            page.keyboard.press("Control+A")
+        for label, value in LONG.items():
+            focus(page, label)
+            page.keyboard.press("Control+a")
             page.keyboard.type(value)
         page.keyboard.press("Enter")
         page.wait_for_url(re.compile("/runs/[0-9a-f]{16}$"))
-        expect_state(page, "running")
-        expect(page.locator("[data-latest] tr").first).to_be_visible(timeout=PATIENCE)
-        tab_to(page, page.get_by_role("button", name="Stop"))
+        see_state(page, "running")
+        page.reload()  # the curves have come, and with them the page once more
+        focus(page, "Stop")
         page.keyboard.press("Enter")
-        expect_state(page, "stopped")
-
-
-def test_the_action_lab_shows_the_code_at_once(page, root):
-    with serving(root) as (_, address):
-        page.goto(f"{address}/lab?task=Pendulum-v1&code=normalise%2Bbins:bins=5&x0=0")
-        shown = page.locator("#shown dd").nth(1)
-        expect(shown).to_contain_text("2")
-        page.locator("#x0").fill("1.9")
-        expect(shown).to_contain_text("4", timeout=PATIENCE)
-        assert "x0=1.9" in page.url
-        page.locator("#x0").focus()
-        for _ in range(3):
-            page.keyboard.press("PageDown")
-        expect(shown).not_to_contain_text("4", timeout=PATIENCE)
-        page.locator("#code").fill("nonsense")
-        expect(page.get_by_role("alert")).to_contain_text("nonsense", timeout=PATIENCE)
-        page.get_by_label("Task").select_option("actlab/Platform-v0")
-        page.wait_for_url(re.compile("task=actlab"))
-        expect(page.locator("#task")).to_have_value("actlab/Platform-v0")
-
-
-def test_a_subscription_from_the_form_to_its_end(page, root, serve, tmp_path, monkeypatch):
-    """Every step is a person's, or what their mail program shows."""
-    pytest.importorskip("aiosmtpd")
-    from actlab.mail.store import Store
-
-    box, smtp = serve()
-    config = tmp_path / "mail.toml"
-    monkeypatch.setenv("ACTLAB_MAIL", str(config))
-
-    def links(kind: str) -> list[str]:
-        _, mail = box.mails[-1]
-        return re.findall(rf'href="([^"]*/{kind}\?key=[\w-]+)"', mail.get_body(("html",)).get_content())
-
-    def send_digest() -> None:
-        words = [sys.executable, "-m", "actlab", "digest", "send", "--results", str(tmp_path)]
-        subprocess.run(words, check=True, capture_output=True)
-
-    with serving(root) as (_, address):
-        page.goto(f"{address}/subscribe")
-        expect(page.get_by_text("No mail can be sent from here yet")).to_be_visible()
-        config.write_text(
-            f'host = "127.0.0.1"\nport = {smtp}\nsecurity = "none"\nfrom = "news@example.org"\n'
-            f'base = "{address}"\ndatabase = "mail.sqlite"\n'
-        )
-        page.reload()
-        page.get_by_label("Your mail address").fill("reader@example.org")
-        page.get_by_label("daily").check()
-        page.get_by_role("button", name="Subscribe").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mailbox")
-        assert len(box.mails) == 1
-
-        (confirm,) = links("confirm")
-        page.goto(confirm)
-        page.get_by_role("button", name="Yes, send me news").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
-
-        send_digest()  # the first one learns what there is
-        with Store(tmp_path / "mail.sqlite") as store, store.change() as base:
-            base.execute("DELETE FROM known WHERE slug = 'vita'")
-        send_digest()
-        assert [address for address, _ in box.mails] == ["reader@example.org"] * 2
-        page.goto(links("subscription")[0])
-        page.get_by_label("weekly").check()
-        page.get_by_role("button", name="Keep this choice").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Your choice is kept")
-        page.goto(links("subscription")[0])
-        expect(page.get_by_label("weekly")).to_be_checked()
-        page.get_by_role("button", name="Unsubscribe").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("You have left")
-        with Store(tmp_path / "mail.sqlite") as store:
-            assert store.rows("SELECT address FROM subscribers WHERE state = 'confirmed'") == []
-            assert b"reader@example.org" not in (tmp_path / "mail.sqlite").read_bytes()
+        see_state(page, "stopped")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE)

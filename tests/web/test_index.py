@@ -203,3 +203,31 @@ def test_an_index_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ActlabError, match="cannot be written"):
         RunIndex(tmp_path / "file")
+
+
+def test_what_rests_is_read_again_when_one_of_its_files_changes(index, root, make_run, monkeypatch):
+    monkeypatch.setattr("actlab.web.index.FRESH", 0)
+    half, broken = make_run("half", finished=False), make_run("broken")
+    (broken / "run.json").write_text("{")
+    index.refresh()
+    assert index.refresh() == 0
+    with open(half / "metrics.jsonl", "a") as file:  # the folder's own time stays
+        file.write('{"steps": 1100, "evaluation/return": 1.0}\n')
+    assert index.refresh() == 1
+    assert by_name(index)["half"].steps == 1100
+    (broken / "run.json").write_text((half / "run.json").read_text())
+    assert index.refresh() == 1
+    assert by_name(index)["broken"].state == "finished"
+
+
+def test_what_was_changed_just_now_is_read_again(index, root, make_run, monkeypatch):
+    monkeypatch.setattr("actlab.web.index.FRESH", 10**15)
+    make_run("half", finished=False)
+    assert (index.refresh(), index.refresh()) == (1, 1)
+
+
+def test_what_is_at_work_is_read_each_time(index, root, make_run, monkeypatch):
+    monkeypatch.setattr("actlab.web.index.FRESH", 0)
+    (make_run("run", finished=False) / LOCK).write_text(identity(os.getpid()))
+    assert (index.refresh(), index.refresh()) == (1, 1)
+    assert by_name(index)["run"].state == "running"

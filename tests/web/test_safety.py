@@ -1,6 +1,7 @@
-"""Requests that mean harm are turned away before a page sees them."""
+"""What every request passes before a page sees it; `test_hostile` has the table of those that mean harm."""
 
 import stat
+from urllib.parse import urlencode
 
 import pytest
 
@@ -43,33 +44,9 @@ def test_a_form_of_our_own_page_arrives(client, token):
     assert answer.json()["form"] == {"task": ["CartPole-v1"], "code": ["a", "b"]}
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "127.0.0.1:80@evil", "", "0.0.0.0", "[::]"],
-)
-def test_a_foreign_host_is_turned_away(client, host):
-    assert client.get("/", headers={"host": host}).status_code == 421
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "LOCALHOST:8000", "[::1]:8765"])
 def test_names_of_this_machine_are_answered(client, host):
     assert client.get("/", headers={"host": host}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"origin": "http://evil.example"},
-        {"origin": "null"},
-        {"origin": ""},
-        {"origin": "https://127.0.0.1:8765"},
-        {"origin": "http://127.0.0.1:8766"},
-        {"origin": ORIGIN, "sec-fetch-site": "cross-site"},
-        {"origin": ORIGIN, "sec-fetch-site": "same-site"},
-    ],
-)
-def test_a_form_of_another_site_is_turned_away(client, token, headers):
-    assert post(client, {"token": token}, **headers).status_code == 403
 
 
 def test_another_sites_page_may_link_here_and_load_nothing(client):
@@ -77,10 +54,6 @@ def test_another_sites_page_may_link_here_and_load_nothing(client):
     assert client.get("/", headers={**site, "sec-fetch-mode": "navigate"}).status_code == 200
     for mode in ("no-cors", "cors", "websocket"):
         assert client.get("/", headers={**site, "sec-fetch-mode": mode}).status_code == 403
-
-
-def test_a_form_without_origin_is_turned_away(client, token):
-    assert client.post("/", data={"token": token}).status_code == 403
 
 
 def test_a_form_needs_the_token_of_its_session(client, token):
@@ -100,29 +73,12 @@ def test_a_restarted_server_still_knows_the_token(client, token):
     assert post(stranger, {"token": token}).status_code == 403
 
 
-def test_a_large_form_is_not_read(client, token):
-    assert post(client, {"token": token, "x": "y" * 10_000_000}).status_code == 413
-    headers = {"origin": ORIGIN, "content-type": "application/x-www-form-urlencoded"}
-    assert client.post("/", content=iter([b"x" * (LARGEST_FORM + 1)]), headers=headers).status_code == 413
-    fields = {f"f{i}": "" for i in range(101)}
-    assert post(client, {"token": token, **fields}).status_code == 400
-
-
-@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
-def test_only_forms_are_read(client, token, kind):
-    headers = {"origin": ORIGIN, "content-type": kind}
-    assert client.post("/", content=f"token={token}".encode(), headers=headers).status_code == 415
-
-
-@pytest.mark.parametrize("body", [b"\xff=1", b"token", b"&&&"])
-def test_a_form_that_is_none(client, token, body):
-    headers = {"origin": ORIGIN, "content-type": "application/x-www-form-urlencoded"}
-    assert client.post("/", content=body, headers=headers).status_code == 400
-
-
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_other_methods_are_refused(client, method):
-    assert client.request(method, "/").status_code == 405
+def test_the_largest_form_is_read(client, token):
+    form = {"token": token, "x": ""}
+    form["x"] = "y" * (LARGEST_FORM - len(urlencode(form)))
+    assert post(client, form).status_code == 200
+    form["x"] += "y"
+    assert post(client, form).status_code == 413
 
 
 def test_every_answer_carries_the_headers(client, token):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,16 +15,21 @@ import pytest
 pytest.importorskip("uvicorn")
 from actlab.cli.parser import parse
 from actlab.core.errors import ActlabError
-from actlab.web.server import serve
+from actlab.web.server import listen, serve
 
 
 @contextmanager
-def serving(root, *words):
-    """A server over a folder of runs, and its address."""
+def serving(root, *words, mail=None, port=0):
+    """A server over a folder of runs, and its address.
+
+    Args:
+        mail: the settings for mail; by default there are none.
+    """
     begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from runpy import run_module; "
     code = begin + "run_module('actlab', run_name='__main__')"
-    command = [sys.executable, "-c", code, "web", "--port=0", f"--runs={root}", "--json", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, "web", f"--port={port}", f"--runs={root}", "--json", *words]
+    environment = {**os.environ, "ACTLAB_MAIL": str(mail or ""), "HOME": str(root.parent)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     try:
         yield process, json.loads(process.stdout.readline())["address"]
@@ -56,6 +62,12 @@ def test_it_answers_until_it_is_stopped(root, make_run):
 def test_a_port_that_is_taken_is_one_sentence(root):
     with serving(root) as (_, address), pytest.raises(ActlabError, match="cannot be used"):
         serve(root, port=int(address.rpartition(":")[2]))
+
+
+def test_an_answer_waits_for_no_acknowledgement():
+    with listen(0) as listening:
+        assert listening.getsockname()[0] == "127.0.0.1"
+        assert listening.proto == socket.IPPROTO_TCP  # what asyncio looks at before it turns the waiting off
 
 
 def test_the_command_knows_its_flags():

@@ -20,7 +20,7 @@ class UnknownName(ActlabError):
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}."
         super().__init__(f"There is no {kind} named {name!r}; {hint}")
 
 

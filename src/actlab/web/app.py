@@ -20,6 +20,8 @@ from actlab.web.index import RunIndex
 from actlab.web.place import Place
 from actlab.web.safety import Guard, secret_of
 
+SENTENCES = {404: "There is no such page.", 405: "This address takes another kind of request."}
+
 
 def make_app(root: str | Path = "runs", results: str | Path = "results", mail: Path | None = None) -> Guard:
     """The app over the run folders below `root` and the papers' results in `results`.
@@ -46,12 +48,7 @@ def make_app(root: str | Path = "runs", results: str | Path = "results", mail: P
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        sentences = {
-            404: "There is no such page.",
-            405: "No link does this: press the button on its page.",
-        }
-        sentence = sentences.get(error.status_code, error.detail)
-        return place.trouble(request, sentence, error.status_code)
+        return place.trouble(request, SENTENCES.get(error.status_code, error.detail), error.status_code)
 
     async def failed(request: Request, error: Exception) -> Response:
         sys.stderr.write(f"actlab web: {type(error).__name__} at {request.url.path}: {error}\n")

@@ -63,7 +63,9 @@ def routes(place: Place) -> list[Route]:
             picture=picture,
             unreviewed=[] if words or any(chosen.values()) else read_unreviewed(folder_of())[0][:UNREVIEWED],
             thumbnails={
-                slug: next(iter(figures_of(one.entry.paper, place.results)), "") for slug, one in shown.items()
+                entry.paper.card.slug: next(iter(figures_of(entry.paper, place.results)), "")
+                for _, entries in groups
+                for entry in entries
             },
         )
 

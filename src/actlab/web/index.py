@@ -1,7 +1,8 @@
 """An index over run folders: a SQLite file that is rebuilt from the folders at any time. The folders are the truth.
 
 A folder whose own time has not changed since it was read, and which is finished, is not read again: files are put
-into run folders by renaming, which changes the folder's time. Unfinished runs are looked at each time.
+into run folders by renaming, which changes the folder's time. One that nothing works in is not read again before one
+of its files changes. What is under way is read each time.
 """
 
 import hashlib
@@ -18,12 +19,18 @@ from actlab.core.errors import ActlabError
 from actlab.core.process import living
 from actlab.web.folders import Facts, examine
 
-VERSION = 1
+VERSION = 2
 """Of the tables; a file with another one is made anew."""
 DEPTH = 5
 """How deep below the root folders are looked for."""
 FRESH = 100_000_000
 """Nanoseconds in which a change of a folder may leave its time as it was (the clock of a file system is coarse)."""
+
+MOVING, BY_FOLDER, BY_FILES = range(3)
+"""What tells whether a folder has changed: nothing but to read it, its own time, or those of its files."""
+
+AT_REST = ("stopped", "failed", "broken")
+"""States that only a change of its files ends, where it is a run."""
 
 SORTS = ("changed", "task", "agent", "code", "seed", "state", "steps", "score", "name")
 FILTERS = ("state", "task", "agent", "code", "kind")
@@ -149,17 +156,21 @@ class RunIndex:
             if self._looked >= 0 and time.monotonic() - self._looked < least:
                 return 0
             with self._lock:
-                known = {row["place"]: row for row in self._base.execute("SELECT * FROM folders")}
+                question = "SELECT place, kind, stamp, settled, holder, first_steps, first_time, rate FROM folders"
+                known = {row["place"]: row for row in self._base.execute(question)}
             seen, changed = set(), []
             for place, stamp, facts in self._places(b"", known, DEPTH):
                 held = known.get(place)
                 seen.add(place)
-                if held is None or not held["settled"] or held["stamp"] != stamp:
-                    facts = facts or self._examine(place)
-                    if facts is None:
-                        seen.remove(place)
-                    else:
-                        changed.append(_values(place, stamp, facts, held))
+                if held is not None and held["settled"] == BY_FOLDER and held["stamp"] == stamp:
+                    continue
+                if held is not None and held["settled"] == BY_FILES and held["stamp"] == self._stamp(place)[0]:
+                    continue
+                row = self._read(place, facts, held)
+                if row is None:
+                    seen.remove(place)
+                else:
+                    changed.append(row)
             gone = [(place,) for place in known if place not in seen]
             self._store(changed, gone)
             self._looked = time.monotonic()
@@ -176,14 +187,44 @@ class RunIndex:
         place = os.fsencode(os.path.relpath(folder, self.root))
         with self._lock:
             held = self._base.execute("SELECT * FROM folders WHERE place = ?", (place,)).fetchone()
-            try:
-                stamp = os.stat(folder).st_mtime_ns
-            except OSError:
-                self._store([], [(place,)])
-                return None
-            facts = self._examine(place)
-            self._store(*(([_values(place, stamp, facts, held)], []) if facts else ([], [(place,)])))
-            return self.get(_id(place)) if facts else None
+            row = self._read(place, None, held)
+            self._store(*(([row], []) if row is not None else ([], [(place,)])))
+            return self.get(_id(place)) if row is not None else None
+
+    def _read(self, place: bytes, facts: Facts | None, held: sqlite3.Row | None) -> tuple[Any, ...] | None:
+        """A row of the table; None where the folder is nothing of ours.
+
+        Args:
+            facts: what it is, where that was read just now.
+        """
+        facts = facts or self._examine(place)
+        try:
+            stamp, settled = os.stat(os.path.join(os.fsencode(self.root), place)).st_mtime_ns, MOVING
+        except OSError:
+            return None
+        if facts is None:
+            return None
+        if facts.state == "finished" and time.time_ns() - stamp > FRESH:
+            settled = BY_FOLDER
+        elif facts.kind == "run" and facts.state in AT_REST:
+            by_files, newest = self._stamp(place)
+            if time.time_ns() - newest > FRESH:  # nothing has changed while it was read
+                stamp, settled = by_files, BY_FILES
+        name = place.decode("utf-8", "replace")
+        return (place, _id(place), name, *asdict(facts).values(), stamp, settled, *_speed(facts, held))
+
+    def _stamp(self, place: bytes) -> tuple[int, int]:
+        """A number that changes when one of a folder's files does, and when the last one did."""
+        times = []
+        try:
+            with os.scandir(os.path.join(os.fsencode(self.root), place)) as entries:
+                for entry in entries:
+                    held = entry.stat(follow_symlinks=False)
+                    times.append((entry.name, held.st_ctime_ns, held.st_size))
+        except OSError:
+            return 0, time.time_ns()
+        digest = hashlib.sha256(repr(sorted(times)).encode()).digest()
+        return int.from_bytes(digest[:7], "big"), max((one[1] for one in times), default=0)
 
     def _places(
         self, within: bytes, known: Mapping[bytes, sqlite3.Row], depth: int
@@ -255,15 +296,19 @@ class RunIndex:
         where, order = " AND ".join(parts), "DESC" if query.descending else "ASC"
         size = min(max(query.size, 1), 500)
         with self._lock:
-            total = self._base.execute(f"SELECT count(*) FROM folders WHERE {where}", values).fetchone()[0]
-            pages = max(-(-total // size), 1)
-            number = min(max(query.page, 1), pages)
-            found = self._base.execute(
-                f"SELECT * FROM folders WHERE {where} ORDER BY {query.sort} IS NULL, {query.sort} {order}, id "
-                "LIMIT ? OFFSET ?",
-                [*values, size, (number - 1) * size],
+            places = self._base.execute(
+                f"SELECT place FROM folders WHERE {where} ORDER BY {query.sort} IS NULL, {query.sort} {order}, id",
+                values,
             ).fetchall()
-        return Page([_row(row) for row in found], total, number, pages)
+            pages = max(-(-len(places) // size), 1)
+            number = min(max(query.page, 1), pages)
+            shown = [row[0] for row in places[(number - 1) * size : number * size]]
+            marks = ", ".join("?" * len(shown))
+            found = {
+                row["place"]: _row(row)
+                for row in self._base.execute(f"SELECT * FROM folders WHERE place IN ({marks})", shown)
+            }
+        return Page([found[place] for place in shown], len(places), number, pages)
 
     def get(self, id: str) -> Row | None:
         """The row with that id."""
@@ -294,13 +339,6 @@ class RunIndex:
         question = f"SELECT DISTINCT {column} FROM folders WHERE kind != 'part' AND {column} != '' ORDER BY 1"
         with self._lock:
             return [row[0] for row in self._base.execute(question)]
-
-
-def _values(place: bytes, stamp: int, facts: Facts, held: sqlite3.Row | None) -> tuple[Any, ...]:
-    """A row of the table."""
-    settled = facts.state == "finished" and time.time_ns() - stamp > FRESH
-    name = place.decode("utf-8", "replace")
-    return (place, _id(place), name, *asdict(facts).values(), stamp, int(settled), *_speed(facts, held))
 
 
 def _id(place: bytes) -> str:

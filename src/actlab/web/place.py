@@ -19,7 +19,7 @@ from actlab.web.processes import Processes
 
 STALE = 2.0
 """Seconds after which the folders are read again when a page is asked for."""
-WAIT: float | None = 0.015
+WAIT: float | None = 0.03
 """Seconds that a page waits for that; reading many folders goes on behind it."""
 
 
@@ -53,7 +53,7 @@ class Place:
             "duration": duration,
             "thousands": lambda value: f"{value:,}",
             "size": _size,
-            "ticked": _ticked,
+            "prose": _prose,
             "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         }
         return environment
@@ -98,14 +98,14 @@ def _size(figure: Any) -> Any:
     return Markup('width="{}" height="{}"').format(round(100 * width), round(100 * height))
 
 
-def _ticked(text: str) -> Any:
-    """A card's text: what stands between backticks is code, all else is escaped."""
-    from markupsafe import Markup, escape
+def _prose(text: str) -> Any:
+    """Text of a card, in which words between backquotes are code."""
+    from markupsafe import Markup
 
     parts = text.split("`")
-    if len(parts) % 2 == 0:  # one is left over
-        return escape(text)
-    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+    if len(parts) % 2 == 0:  # one that nothing closes
+        return text
+    return Markup("").join(Markup("<code>{}</code>").format(x) if i % 2 else x for i, x in enumerate(parts))
 
 
 def field_of(request: Request, name: str, default: str = "") -> str:

@@ -41,13 +41,7 @@ def serve(
     from actlab.web.app import make_app
 
     app = make_app(root, results)
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, port))
-        except OSError as error:
-            raise ActlabError(f"Port {port} cannot be used: {error.strerror}; choose another with --port.") from None
-        listening.listen(128)
+    with listen(port) as listening:
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         sys.stdout.write((json.dumps({"address": address}) if as_json else address) + "\n")
         sys.stdout.flush()
@@ -67,3 +61,21 @@ def serve(
         )
         with suppress(KeyboardInterrupt):  # the server has ended in order, and hands Ctrl-C on
             server.run(sockets=[listening])
+
+
+def listen(port: int) -> socket.socket:
+    """A socket of this machine alone.
+
+    Raises:
+        ActlabError: the port is taken.
+    """
+    # asyncio sends small pieces at once only where it is told that this is TCP; else each answer waits for 40 ms
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError as error:
+        listening.close()
+        raise ActlabError(f"Port {port} cannot be used: {error.strerror}; choose another with --port.") from None
+    listening.listen(128)
+    return listening

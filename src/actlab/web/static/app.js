@@ -3,7 +3,8 @@
 
 const say = (place, part, text) => {
   const found = place.querySelector(`[data-part="${part}"]`);
-  if (found && found.textContent !== text) found.textContent = text;
+  const shown = text || found?.dataset.none || "";
+  if (found && found.textContent !== shown) found.textContent = shown;
 };
 
 const duration = (seconds) =>
@@ -24,10 +25,9 @@ function showState(place, state) {
   const bar = place.querySelector('[data-part="progress"]');
   if (bar) bar.value = state.progress;
   if (state.budget) say(place, "steps", `${count(state.steps)} of ${count(state.budget)}`);
-  const none = place.matches("[data-run]") ? "" : "–"; // a list full of dashes would be hard to read
-  say(place, "rate", state.rate === null ? none : count(state.rate));
-  say(place, "left", state.left === null ? none : duration(state.left));
-  say(place, "score", state.score === null ? none : short(state.score));
+  say(place, "rate", state.rate === null ? "" : count(state.rate));
+  say(place, "left", state.left === null ? "" : duration(state.left));
+  say(place, "score", state.score === null ? "" : short(state.score));
   say(place, "note", state.note);
 }
 
@@ -54,7 +54,7 @@ document.addEventListener("keydown", (event) => {
     search.focus();
     search.select();
   } else if (event.key === "Escape" && typing) {
-    event.preventDefault(); // a search field would forget its words
+    event.preventDefault(); // a search would be emptied
     typing.blur();
   } else if (event.key === "j" || event.key === "k") {
     const links = [...document.querySelectorAll("[data-step]")];
