@@ -4,6 +4,7 @@ import math
 
 import equinox as eqx
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -35,6 +36,24 @@ def test_orthogonal_has_the_published_gains(key):
     torso = MLP((16, 16, 4), key=key, initialisation="orthogonal", final_gain=0.01, activate_final=True)
     np.testing.assert_allclose(torso.layers[1].weight @ torso.layers[1].weight.T, 2.0 * np.eye(4), atol=1e-5)
     assert float(torso(jnp.ones(16)).min()) >= 0.0
+
+
+def test_orthogonal_draws_of_an_ensemble_are_decomposed_one_after_the_other(key):
+    """Batched QR decompositions can wait for each other forever; see `actlab.nets.mlp`."""
+    keys = jax.random.split(key, 3)
+
+    def weight(key):
+        return linear(6, 4, key=key, initialisation="orthogonal").weight
+
+    def decomposed(jaxpr):
+        for equation in jaxpr.eqns:
+            if equation.primitive.name in ("qr", "geqrf"):
+                yield equation.invars[0].aval.ndim
+            for inner in jax.extend.core.jaxprs_in_params(equation.params):
+                yield from decomposed(inner)
+
+    assert set(decomposed(jax.make_jaxpr(jax.vmap(weight))(keys).jaxpr)) == {2}
+    np.testing.assert_array_equal(jax.vmap(weight)(keys), jnp.stack([weight(key) for key in keys]))
 
 
 def test_uniform_is_the_default_of_pytorch(key):

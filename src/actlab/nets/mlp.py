@@ -33,7 +33,12 @@ def _lecun(key: Array, shape: tuple[int, int], gain: float) -> tuple[Array, Arra
 
 
 def _orthogonal(key: Array, shape: tuple[int, int], gain: float) -> tuple[Array, Array]:
-    return jax.nn.initializers.orthogonal(gain)(key, shape, jnp.float32), jnp.zeros(shape[:1])
+    # A batched QR decomposition waits, on a thread of XLA's pool, for work that it gives to that same pool: where as
+    # many are under way as the pool has threads, all wait forever (JAX 0.10 on two cores). So one after the other.
+    draw = jax.custom_batching.sequential_vmap(
+        lambda key: jax.nn.initializers.orthogonal(gain)(key, shape, jnp.float32)
+    )
+    return draw(key), jnp.zeros(shape[:1])
 
 
 def _uniform(key: Array, shape: tuple[int, int], gain: float) -> tuple[Array, Array]:
